@@ -1,0 +1,28 @@
+//! Rotation-safe SMTP sending.
+//!
+//! One [`Mailer`] serves a whole process for its whole life: the server's
+//! certificate renews, the server restarts, connections die, and every message
+//! is delivered once, or the caller is told exactly what is known of it.
+
+#![forbid(unsafe_code)]
+
+pub mod certificate;
+mod clock;
+mod config;
+mod endpoint;
+mod error;
+pub mod mailer;
+pub mod message;
+pub mod network;
+mod session;
+pub mod smtp;
+pub mod tls;
+mod url;
+
+pub use clock::{Clock, SystemClock};
+pub use config::{Deadlines, OnUnknown, PoolPolicy, RateLimit, RetryPolicy};
+pub use endpoint::{Endpoint, TlsMode};
+pub use error::{Delivery, Error, ErrorKind, Stage};
+pub use mailer::{Mailer, Receipt, RejectedRecipient};
+pub use message::{Address, Envelope, Message};
+pub use smtp::auth::{Credentials, Mechanism};

@@ -1,0 +1,1 @@
+//! Opening TCP connections: all addresses, happy eyeballs (RFC 8305).
