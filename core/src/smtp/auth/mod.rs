@@ -5,6 +5,17 @@
 pub enum Mechanism {
     /// PLAIN (RFC 4616).
     Plain,
+    /// LOGIN.
+    Login,
+    /// XOAUTH2.
+    XOAuth2,
+}
+
+impl std::str::FromStr for Mechanism {
+    type Err = ();
+    fn from_str(s: &str) -> Result<Self, ()> {
+        Ok(match s { "PLAIN" => Mechanism::Plain, "LOGIN" => Mechanism::Login, "XOAUTH2" => Mechanism::XOAuth2, _ => return Err(()) })
+    }
 }
 
 /// Who logs in, and with what.

@@ -1,0 +1,678 @@
+//! Mail transactions over an established session: a state machine without IO.
+//!
+//! Commands and content go into one buffer, which leaves in as few writes as
+//! the extensions allow; replies are matched to what is owed by *counting*
+//! (RFC 2920 §3.1), never by their text.
+//!
+//! ```text
+//!            begin                                content ended
+//!   (clean) ──────▶ Envelope ──▶ Data ──354──▶ Content ──────▶ Ended ──reply──▶ (clean)
+//!                      │           │              │              │
+//!                      │ refused   │ refused      │ 4yz 5yz      │ anything that
+//!                      ▼           ▼              ▼              ▼ is not a reply
+//!                    RSET        RSET          broken          broken
+//! ```
+//!
+//! # Delivery certainty
+//!
+//! It is decided here and nowhere else. A transaction is [`Delivery::NotSent`]
+//! until [`Conversation::next_write`] first hands out the last byte of its
+//! end-of-data: from then on a server may have the whole message, and it is
+//! [`Delivery::Unknown`] until a complete reply says [`Delivery::Accepted`] or
+//! [`Delivery::Refused`]. A reply that comes before what it would answer has
+//! been written answers nothing and breaks the conversation.
+//!
+//! # Chaining
+//!
+//! RFC 2920 §3.1 lets a message's content be the first item of a command
+//! group, so the next transaction may [`begin`](Conversation::begin) as soon
+//! as the current one's content has ended: `[content k . MAIL RCPT DATA]` is
+//! one flight. The content of `k + 1` waits for its 354, which is owed after
+//! the verdict on `k`: no two end-of-data are ever unanswered.
+
+use std::collections::VecDeque;
+
+use super::reply::{Reply, ReplyError, ReplyParser};
+use crate::error::{Delivery, Stage};
+
+/// Names a transaction of one conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TransactionId(u64);
+
+/// How the content of a message is framed on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// DATA: dot-stuffed, ended by a lone dot (RFC 5321 §4.1.1.4).
+    Data,
+    /// One `BDAT size LAST` (RFC 3030 §2). With `eager` it leaves in the same
+    /// flight as MAIL and RCPT.
+    Chunk { size: u64, eager: bool },
+}
+
+/// MAIL and RCPT commands, complete lines, and how to go on after them.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    commands: Vec<u8>,
+    /// Where each command ends in `commands`: MAIL first, then each RCPT.
+    ends: Vec<usize>,
+    content: Content,
+    /// Give up unless every recipient is accepted.
+    require_all: bool,
+}
+
+impl Plan {
+    pub(crate) fn new(content: Content, require_all: bool) -> Self {
+        Plan { commands: Vec::with_capacity(256), ends: Vec::new(), content, require_all }
+    }
+
+    /// The buffer to append the next command to: MAIL, then each RCPT. Each is
+    /// closed by [`end_command`](Self::end_command).
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.commands
+    }
+
+    pub(crate) fn end_command(&mut self) {
+        self.ends.push(self.commands.len());
+    }
+
+    fn command(&self, index: usize) -> &[u8] {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        &self.commands[start..self.ends[index]]
+    }
+
+    fn recipients(&self) -> usize {
+        self.ends.len() - 1
+    }
+}
+
+/// How a transaction ended, as far as the server said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The server took responsibility.
+    Accepted { reply: Reply, recipients: Vec<Reply> },
+    /// The server will not deliver. `recipients` holds the answers to RCPT
+    /// that had come by then.
+    Refused { stage: Stage, reply: Reply, recipients: Vec<Option<Reply>> },
+}
+
+/// Why a conversation cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Broken {
+    /// 421: the server closes (RFC 5321 §3.8).
+    #[error("the server closed the session: {0}")]
+    Closing(Reply),
+    /// A reply that nothing asked for, or that does not fit its command.
+    #[error("the server sent a reply that nothing asked for: {0}")]
+    Unexpected(Reply),
+    /// A refusal in the middle of the content, after which the rest of it
+    /// would be read as commands.
+    #[error("the server refused the message before it was complete: {0}")]
+    Interrupted(Reply),
+    /// Not a reply at all.
+    #[error("{0}")]
+    Garbage(#[from] ReplyError),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// MAIL and RCPT are being asked; `next` is the first not yet queued.
+    Envelope {
+        next: usize,
+    },
+    /// DATA is queued or sent.
+    Data,
+    /// Content is being written.
+    Content,
+    /// The end-of-data is queued or sent.
+    Ended,
+    /// No end-of-data will come: what remains is to read what is owed.
+    Dropped,
+}
+
+#[derive(Debug)]
+struct Transaction {
+    id: TransactionId,
+    plan: Plan,
+    phase: Phase,
+    mail_refused: bool,
+    recipients: Vec<Option<Reply>>,
+    answered: usize,
+    accepted: usize,
+    /// Bytes of content queued so far.
+    content: u64,
+    /// The write of the last byte of the end-of-data has been started.
+    committed: bool,
+    delivery: Option<Delivery>,
+}
+
+/// What a reply is owed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Command {
+    Mail,
+    Rcpt(usize),
+    Data,
+    EndOfData,
+    /// The dot that closes a transaction whose recipients were all refused.
+    LoneDot,
+    Reset,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Owed {
+    command: Command,
+    transaction: TransactionId,
+    /// Where the command ends in the stream of all bytes written.
+    end: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    pipelining: bool,
+    replies: ReplyParser,
+    owed: VecDeque<Owed>,
+    transactions: VecDeque<Transaction>,
+    outcomes: VecDeque<(TransactionId, Outcome)>,
+    out: Vec<u8>,
+    /// How much of `out` has been written.
+    out_written: usize,
+    /// Bytes written before the start of `out`.
+    written_before: u64,
+    broken: Option<Broken>,
+    next_id: u64,
+}
+
+impl Conversation {
+    /// A conversation over a session that has just been established.
+    pub(crate) fn new(pipelining: bool) -> Self {
+        Conversation {
+            pipelining,
+            replies: ReplyParser::new(),
+            owed: VecDeque::new(),
+            transactions: VecDeque::new(),
+            outcomes: VecDeque::new(),
+            out: Vec::new(),
+            out_written: 0,
+            written_before: 0,
+            broken: None,
+            next_id: 0,
+        }
+    }
+
+    /// Whether nothing is owed, half said or half sent: only then may the
+    /// connection be kept.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.broken.is_none()
+            && self.owed.is_empty()
+            && self.transactions.is_empty()
+            && !self.has_output()
+            && self.replies.is_empty()
+    }
+
+    /// Whether a transaction may begin now, alone or chained to the last one.
+    pub(crate) fn can_begin(&self) -> bool {
+        if self.broken.is_some() {
+            return false;
+        }
+        match self.transactions.back() {
+            None => self.is_clean(),
+            Some(last) => {
+                self.pipelining
+                    && self.transactions.len() == 1
+                    && last.plan.content == Content::Data
+                    && last.phase == Phase::Ended
+                    && last.delivery.is_none()
+            }
+        }
+    }
+
+    /// Queues the start of a transaction. Only when
+    /// [`can_begin`](Self::can_begin) says so.
+    pub(crate) fn begin(&mut self, plan: Plan) -> TransactionId {
+        debug_assert!(self.can_begin());
+        let id = TransactionId(self.next_id);
+        self.next_id += 1;
+        let recipients = plan.recipients();
+        self.transactions.push_back(Transaction {
+            id,
+            plan,
+            phase: Phase::Envelope { next: 0 },
+            mail_refused: false,
+            recipients: vec![None; recipients],
+            answered: 0,
+            accepted: 0,
+            content: 0,
+            committed: false,
+            delivery: None,
+        });
+        self.advance(self.transactions.len() - 1);
+        id
+    }
+
+    /// The transaction whose content is to be written now, with its framing.
+    pub(crate) fn wants_content(&self) -> Option<(TransactionId, Content)> {
+        let transaction = self.transactions.iter().find(|t| t.phase == Phase::Content)?;
+        (self.broken.is_none()).then_some((transaction.id, transaction.plan.content))
+    }
+
+    /// Lends the output buffer to append content to, framed as
+    /// [`wants_content`](Self::wants_content) says.
+    pub(crate) fn lend_buffer(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Takes the buffer back, with content appended and nothing else changed.
+    pub(crate) fn return_buffer(&mut self, buffer: Vec<u8>, appended: usize) {
+        self.out = buffer;
+        if let Some(transaction) = self.transactions.iter_mut().find(|t| t.phase == Phase::Content)
+        {
+            transaction.content += appended as u64;
+        }
+    }
+
+    /// Ends the content: queues the end-of-data, in the same write as the
+    /// content's tail.
+    ///
+    /// # Errors
+    /// If a chunk's content is not of the declared size; the transaction must
+    /// then be abandoned with its connection.
+    pub(crate) fn end_content(&mut self) -> Result<(), SizeMismatch> {
+        let Some(index) = self.transactions.iter().position(|t| t.phase == Phase::Content) else {
+            return Ok(());
+        };
+        let transaction = &mut self.transactions[index];
+        match transaction.plan.content {
+            Content::Data => {
+                transaction.phase = Phase::Ended;
+                self.queue(index, Command::EndOfData, b".\r\n");
+            }
+            Content::Chunk { size, .. } if size == transaction.content => {
+                transaction.phase = Phase::Ended;
+                let (id, end) = (transaction.id, self.queued());
+                for owed in self.owed.iter_mut().filter(|owed| owed.transaction == id) {
+                    if owed.command == Command::EndOfData {
+                        owed.end = end;
+                    }
+                }
+            }
+            Content::Chunk { size, .. } => {
+                return Err(SizeMismatch { declared: size, actual: transaction.content });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to write.
+    pub(crate) fn has_output(&self) -> bool {
+        self.out_written < self.out.len()
+    }
+
+    /// How many bytes wait to be written.
+    pub(crate) fn pending_output(&self) -> usize {
+        self.out.len() - self.out_written
+    }
+
+    /// The transaction that [`next_write`](Self::next_write) would commit:
+    /// the last moment to stop it.
+    pub(crate) fn about_to_commit(&self) -> Option<TransactionId> {
+        let ended = self.transactions.iter().find(|t| t.phase == Phase::Ended && !t.committed)?;
+        Some(ended.id)
+    }
+
+    /// The bytes to write next. From this call on, a message whose end-of-data
+    /// they complete may have been received.
+    pub(crate) fn next_write(&mut self) -> &[u8] {
+        for transaction in &mut self.transactions {
+            if transaction.phase == Phase::Ended {
+                transaction.committed = true;
+            }
+        }
+        &self.out[self.out_written..]
+    }
+
+    /// Notes that the first `count` bytes of [`next_write`](Self::next_write)
+    /// have been written.
+    pub(crate) fn wrote(&mut self, count: usize) {
+        self.out_written += count;
+        if self.out_written >= self.out.len() {
+            self.written_before += self.out.len() as u64;
+            self.out.clear();
+            self.out_written = 0;
+        }
+    }
+
+    /// Gives back the memory of a large message.
+    pub(crate) fn shrink(&mut self) {
+        self.out.shrink_to(4096);
+    }
+
+    /// Takes bytes from the server.
+    ///
+    /// # Errors
+    /// If they break the conversation, now or before. The connection is of no
+    /// further use then; [`delivery`](Self::delivery) says what is known of
+    /// each transaction that has no outcome.
+    pub(crate) fn receive(&mut self, mut input: &[u8]) -> Result<(), Broken> {
+        while !input.is_empty() {
+            if let Some(broken) = &self.broken {
+                return Err(broken.clone());
+            }
+            let result = match self.replies.feed(input) {
+                Ok((taken, reply)) => {
+                    input = &input[taken..];
+                    reply.map_or(Ok(()), |reply| self.answer(reply))
+                }
+                Err(error) => Err(Broken::Garbage(error)),
+            };
+            if let Err(broken) = result {
+                self.broken = Some(broken.clone());
+                return Err(broken);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next transaction that has come to its end.
+    pub(crate) fn next_outcome(&mut self) -> Option<(TransactionId, Outcome)> {
+        self.outcomes.pop_front()
+    }
+
+    /// What is known of a transaction at this moment. One that is not under
+    /// way has had its outcome.
+    pub(crate) fn delivery(&self, id: TransactionId) -> Option<Delivery> {
+        let transaction = self.transactions.iter().find(|t| t.id == id)?;
+        Some(transaction.delivery.unwrap_or(if transaction.committed {
+            Delivery::Unknown
+        } else {
+            Delivery::NotSent
+        }))
+    }
+
+    /// What is being waited for.
+    pub(crate) fn stage(&self) -> Stage {
+        match self.owed.front().map(|owed| owed.command) {
+            Some(Command::Mail) => Stage::Mail,
+            Some(Command::Rcpt(_)) => Stage::Rcpt,
+            Some(Command::Data) => Stage::Data,
+            Some(Command::EndOfData) if self.wants_content().is_some() => Stage::Body,
+            Some(Command::EndOfData | Command::LoneDot) => Stage::EndOfData,
+            Some(Command::Reset) => Stage::Reset,
+            None if self.wants_content().is_some() => Stage::Body,
+            None => Stage::Idle,
+        }
+    }
+
+    /// Where a transaction stands.
+    pub(crate) fn stage_of(&self, id: TransactionId) -> Stage {
+        match self.transactions.iter().find(|t| t.id == id).map(|t| t.phase) {
+            Some(Phase::Envelope { .. } | Phase::Data) => {
+                let owed = self.owed.iter().find(|owed| owed.transaction == id);
+                match owed.map(|owed| owed.command) {
+                    Some(Command::Rcpt(_)) => Stage::Rcpt,
+                    Some(Command::Data) => Stage::Data,
+                    _ => Stage::Mail,
+                }
+            }
+            Some(Phase::Content) => Stage::Body,
+            Some(Phase::Ended | Phase::Dropped) => Stage::EndOfData,
+            None => Stage::Idle,
+        }
+    }
+
+    /// What has been received of a reply that is not complete.
+    pub(crate) fn unfinished_reply(&self) -> Option<String> {
+        self.replies.unfinished()
+    }
+
+    /// The end of what is queued, in the stream of all bytes written.
+    fn queued(&self) -> u64 {
+        self.written_before + self.out.len() as u64
+    }
+
+    fn written(&self) -> u64 {
+        self.written_before + self.out_written as u64
+    }
+
+    fn queue(&mut self, index: usize, command: Command, line: &[u8]) {
+        self.out.extend_from_slice(line);
+        let transaction = self.transactions[index].id;
+        self.owed.push_back(Owed { command, transaction, end: self.queued() });
+    }
+
+    /// Queues whatever may be sent next for a transaction.
+    fn advance(&mut self, index: usize) {
+        while let Phase::Envelope { next } = self.transactions[index].phase {
+            let transaction = &self.transactions[index];
+            if next < transaction.plan.ends.len() {
+                let command = if next == 0 { Command::Mail } else { Command::Rcpt(next - 1) };
+                self.out.extend_from_slice(transaction.plan.command(next));
+                let id = transaction.id;
+                self.owed.push_back(Owed { command, transaction: id, end: self.queued() });
+                self.transactions[index].phase = Phase::Envelope { next: next + 1 };
+                if !self.pipelining {
+                    return;
+                }
+            } else if self.may_ask_for_data(index) {
+                self.ask_for_data(index);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Whether DATA or BDAT may be queued before the recipients are answered.
+    fn may_ask_for_data(&self, index: usize) -> bool {
+        let transaction = &self.transactions[index];
+        let eager = match transaction.plan.content {
+            Content::Data => true,
+            Content::Chunk { eager, .. } => eager,
+        };
+        let answered = transaction.answered == transaction.recipients.len();
+        answered || (self.pipelining && eager && !transaction.plan.require_all)
+    }
+
+    fn ask_for_data(&mut self, index: usize) {
+        match self.transactions[index].plan.content {
+            Content::Data => {
+                self.transactions[index].phase = Phase::Data;
+                self.queue(index, Command::Data, b"DATA\r\n");
+            }
+            Content::Chunk { size, .. } => {
+                self.transactions[index].phase = Phase::Content;
+                let line = format!("BDAT {size} LAST\r\n");
+                self.queue(index, Command::EndOfData, line.as_bytes());
+                // Not before its last byte of content is written.
+                if let Some(owed) = self.owed.back_mut() {
+                    owed.end = u64::MAX;
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, reply: Reply) -> Result<(), Broken> {
+        let Some(owed) = self.owed.front().copied() else {
+            return Err(self.unsolicited(reply));
+        };
+        let index = self.transactions.iter().position(|t| t.id == owed.transaction);
+        if owed.end > self.written() {
+            return Err(self.premature(owed, index, reply));
+        }
+        // A 421 answers an end-of-data like any 4yz (RFC 5321 §4.2.5) and
+        // closes the session; for any other command it only closes.
+        if reply.is_closing() && owed.command != Command::EndOfData {
+            return Err(Broken::Closing(reply));
+        }
+        self.owed.pop_front();
+        let Some(index) = index else {
+            // RSET outlives its transaction.
+            return if reply.is_positive() { Ok(()) } else { Err(Broken::Unexpected(reply)) };
+        };
+        match owed.command {
+            Command::Mail => self.answer_mail(index, reply)?,
+            Command::Rcpt(recipient) => self.answer_rcpt(index, recipient, reply)?,
+            Command::Data => self.answer_data(index, reply)?,
+            Command::EndOfData => self.answer_end_of_data(index, reply)?,
+            Command::LoneDot => self.forget(index, false),
+            Command::Reset => {}
+        }
+        Ok(())
+    }
+
+    fn answer_mail(&mut self, index: usize, reply: Reply) -> Result<(), Broken> {
+        if reply.is_negative() {
+            self.transactions[index].mail_refused = true;
+            self.refuse(index, Stage::Mail, reply);
+            if !self.pipelining {
+                self.forget(index, false);
+            }
+        } else if reply.is_positive() {
+            self.advance(index);
+        } else {
+            return Err(Broken::Unexpected(reply));
+        }
+        Ok(())
+    }
+
+    fn answer_rcpt(&mut self, index: usize, recipient: usize, reply: Reply) -> Result<(), Broken> {
+        if reply.is_intermediate() {
+            return Err(Broken::Unexpected(reply));
+        }
+        let transaction = &mut self.transactions[index];
+        transaction.accepted += usize::from(reply.is_positive());
+        transaction.answered += 1;
+        transaction.recipients[recipient] = Some(reply);
+        if transaction.answered < transaction.recipients.len() {
+            self.advance(index);
+            return Ok(());
+        }
+        let all = transaction.accepted == transaction.recipients.len();
+        let enough = if transaction.plan.require_all { all } else { transaction.accepted > 0 };
+        if transaction.mail_refused || !enough {
+            if let Some(reply) = transaction.worst_recipient_reply() {
+                self.refuse(index, Stage::Rcpt, reply);
+            }
+            // With DATA or BDAT under way its answer is owed first.
+            if matches!(self.transactions[index].phase, Phase::Envelope { .. }) {
+                let reset = !self.transactions[index].mail_refused;
+                self.forget(index, reset);
+            }
+        } else {
+            self.advance(index);
+        }
+        Ok(())
+    }
+
+    fn answer_data(&mut self, index: usize, reply: Reply) -> Result<(), Broken> {
+        let transaction = &mut self.transactions[index];
+        if reply.is_intermediate() {
+            if transaction.delivery.is_none() {
+                transaction.phase = Phase::Content;
+            } else if transaction.accepted == 0 {
+                // RFC 2920 §3.2: the server must not send anything to anyone.
+                transaction.phase = Phase::Dropped;
+                self.queue(index, Command::LoneDot, b".\r\n");
+            } else {
+                // It refused the sender and accepts recipients and content: a
+                // dot would deliver an empty message to them.
+                return Err(Broken::Unexpected(reply));
+            }
+        } else if reply.is_negative() {
+            let reset = !transaction.mail_refused;
+            self.refuse(index, Stage::Data, reply);
+            self.forget(index, reset);
+        } else {
+            return Err(Broken::Unexpected(reply));
+        }
+        Ok(())
+    }
+
+    fn answer_end_of_data(&mut self, index: usize, reply: Reply) -> Result<(), Broken> {
+        let transaction = &mut self.transactions[index];
+        if reply.is_positive() && transaction.delivery.is_none() {
+            transaction.delivery = Some(Delivery::Accepted);
+            let recipients = transaction.recipients.iter_mut().filter_map(Option::take).collect();
+            self.outcomes.push_back((transaction.id, Outcome::Accepted { reply, recipients }));
+            self.forget(index, false);
+        } else if reply.is_negative() {
+            // RFC 3030 §2: after a failed BDAT comes RSET.
+            let reset = transaction.plan.content != Content::Data;
+            let closing = reply.is_closing().then(|| reply.clone());
+            self.refuse(index, Stage::EndOfData, reply);
+            self.forget(index, reset && closing.is_none());
+            if let Some(reply) = closing {
+                return Err(Broken::Closing(reply));
+            }
+        } else {
+            return Err(Broken::Unexpected(reply));
+        }
+        Ok(())
+    }
+
+    /// A reply while nothing is owed.
+    fn unsolicited(&mut self, reply: Reply) -> Broken {
+        if reply.is_closing() {
+            return Broken::Closing(reply);
+        }
+        match self.transactions.iter().position(|t| t.phase == Phase::Content) {
+            Some(index) if reply.is_negative() => {
+                self.refuse(index, Stage::Body, reply.clone());
+                Broken::Interrupted(reply)
+            }
+            _ => Broken::Unexpected(reply),
+        }
+    }
+
+    /// A reply to something that has not been written in full. A refusal of
+    /// the content is believed, since nothing can undo it; nothing else is.
+    fn premature(&mut self, owed: Owed, index: Option<usize>, reply: Reply) -> Broken {
+        match index {
+            _ if reply.is_closing() => Broken::Closing(reply),
+            Some(index) if owed.command == Command::EndOfData && reply.is_negative() => {
+                self.refuse(index, Stage::Body, reply.clone());
+                Broken::Interrupted(reply)
+            }
+            _ => Broken::Unexpected(reply),
+        }
+    }
+
+    /// Gives a transaction its verdict, unless it has one.
+    fn refuse(&mut self, index: usize, stage: Stage, reply: Reply) {
+        let transaction = &mut self.transactions[index];
+        if transaction.delivery.is_some() {
+            return;
+        }
+        transaction.delivery = Some(Delivery::Refused);
+        let recipients = std::mem::take(&mut transaction.recipients);
+        transaction.recipients = vec![None; recipients.len()];
+        self.outcomes.push_back((transaction.id, Outcome::Refused { stage, reply, recipients }));
+    }
+
+    /// Ends a transaction of which nothing more is owed, with RSET where the
+    /// server still holds its envelope.
+    fn forget(&mut self, index: usize, reset: bool) {
+        if reset {
+            self.queue(index, Command::Reset, b"RSET\r\n");
+        }
+        self.transactions.remove(index);
+    }
+}
+
+impl Transaction {
+    /// The refusal to report for all: a transient one if there is one, since
+    /// then the message as a whole may work later.
+    fn worst_recipient_reply(&self) -> Option<Reply> {
+        let refusals = || self.recipients.iter().flatten().filter(|reply| reply.is_negative());
+        refusals().find(|reply| reply.is_transient()).or_else(|| refusals().next()).cloned()
+    }
+}
+
+/// A chunk whose content is not as long as declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the message has {actual} bytes, but {declared} were declared")]
+pub(crate) struct SizeMismatch {
+    pub(crate) declared: u64,
+    pub(crate) actual: u64,
+}
+
+#[cfg(test)]
+mod tests;
