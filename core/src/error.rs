@@ -290,6 +290,12 @@ impl Error {
         self
     }
 
+    /// Adds to what happened.
+    pub(crate) fn with_detail(mut self, detail: &str) -> Self {
+        self.inner.message = format!("{} ({detail})", self.inner.message);
+        self
+    }
+
     pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.inner.source = Some(Arc::new(source));
         self

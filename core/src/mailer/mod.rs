@@ -1,21 +1,374 @@
-//! The mailer.
+//! The mailer: one object for the whole life of a process.
+//!
+//! ```text
+//! send ─▶ prepare ─▶ queue ─▶ worker ─▶ session ─▶ verdict ─▶ Receipt | Error
+//!                      ▲         │  not sent: a fresh connection
+//!                      └─────────┘
+//! ```
+//!
+//! Each connection belongs to a worker, a task of its own, so that a caller
+//! may leave at any await point without harm to the connection or to its
+//! neighbours on it. A connection is clean by proof: a worker keeps it only
+//! when every reply it is owed has been read.
 
-use crate::{Address, smtp::Reply};
+mod builder;
+mod event;
+mod exchange;
+mod explain;
+mod generation;
+mod health;
+mod job;
+#[cfg(feature = "lettre-transport")]
+mod lettre;
+mod plan;
+mod pool;
+mod receipt;
+mod send_all;
+mod sentinel;
+mod stats;
+mod verdict;
+mod worker;
 
-/// See the module.
-#[derive(Clone, Debug)]
-pub struct Mailer;
-/// Proof that the server took responsibility for a message.
-#[derive(Clone, Debug)]
-pub struct Receipt;
-/// A future.
-#[derive(Clone, Debug)]
-pub struct LateVerdict;
-/// A recipient that the server refused.
-#[derive(Clone, Debug)]
-pub struct RejectedRecipient {
-    /// The recipient.
-    pub address: Address,
-    /// The server's reply.
-    pub reply: Reply,
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_core::Stream;
+use tokio::time::{Instant, sleep_until};
+
+pub use builder::MailerBuilder;
+pub use event::{Event, Events, Leaf, Retirement};
+pub use explain::{Explanation, Fault};
+pub use health::Health;
+pub use job::LateVerdict;
+pub use receipt::{Receipt, RejectedRecipient};
+pub use stats::Stats;
+
+use self::job::{Cancelled, Ticket};
+use self::pool::Pool;
+use crate::config::Config;
+use crate::endpoint::{Endpoint, TlsMode};
+use crate::error::{Delivery, Error, ErrorKind, Stage};
+use crate::message::{Limits, Message, Prepared, prepare};
+
+/// Sends mail through pooled connections that survive every rotation of the
+/// server's certificate.
+///
+/// Build one and keep it for the life of the process. It is thread-safe, and
+/// clones are handles to the same pool. It needs a tokio runtime with IO and
+/// time; connections live on the runtime that the first send of theirs ran on.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), everpost::Error> {
+/// use everpost::{Mailer, Message};
+///
+/// let mailer = Mailer::from_url("smtps://app%40example.org:secret@mail.example.org")?;
+/// let message = Message::builder()
+///     .from("app@example.org")
+///     .to("ann@example.com")
+///     .subject("Hello")
+///     .text("Sent through every rotation.")
+///     .build()?;
+/// let receipt = mailer.send(message).await?;
+/// println!("{}", receipt.reply());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Mailer {
+    handle: Arc<Handle>,
+}
+
+/// The last handle closes the pool.
+struct Handle {
+    pool: Arc<Pool>,
+    watched: AtomicBool,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // Callers hold a handle while they wait, so nobody waits now: workers
+        // park, see this, say QUIT and end.
+        self.pool.closing.cancel();
+    }
+}
+
+impl Mailer {
+    /// Starts to build a mailer for a host.
+    pub fn builder(host: impl Into<String>) -> MailerBuilder {
+        MailerBuilder::new(Config::new(Endpoint::new(host, TlsMode::Implicit)), false)
+    }
+
+    /// Builds a mailer from an SMTP URL, such as
+    /// `smtps://user:password@mail.example.org` (implicit TLS) or
+    /// `smtp://user:password@mail.example.org?tls=required` (STARTTLS). The
+    /// query takes every option of [`MailerBuilder`] that can be written as
+    /// text; a wrong key is answered with a list of the right ones.
+    ///
+    /// # Errors
+    /// `invalid_config` with the part that is wrong; never with the password.
+    pub fn from_url(url: &str) -> Result<Self, Error> {
+        Self::builder_from_url(url)?.build()
+    }
+
+    /// As [`from_url`](Self::from_url), to set more before it is built.
+    ///
+    /// # Errors
+    /// As [`from_url`](Self::from_url).
+    pub fn builder_from_url(url: &str) -> Result<MailerBuilder, Error> {
+        Ok(MailerBuilder::new(crate::url::parse(url)?, url.contains("trust=")))
+    }
+
+    fn over(pool: Arc<Pool>) -> Self {
+        Mailer { handle: Arc::new(Handle { pool, watched: AtomicBool::new(false) }) }
+    }
+
+    fn pool(&self) -> &Arc<Pool> {
+        &self.handle.pool
+    }
+
+    /// Sends a message to the recipients in its header (or those it was
+    /// [given](Message::with_envelope)), and returns when the server has
+    /// accepted it.
+    ///
+    /// The future may be dropped at any point. If the message was not
+    /// committed by then it is not sent; otherwise a
+    /// [`delivery_unknown`](Event::DeliveryUnknown) event says so, and a
+    /// [`late_verdict`](Event::LateVerdict) event follows if the server still
+    /// answers.
+    ///
+    /// # Errors
+    /// [`Error::delivery`] says what is known of the message:
+    ///
+    /// - `not_sent`: it is safe to send it again. What could be retried has
+    ///   been.
+    /// - `refused`: the server will not deliver it; [`Error::reply`] says why.
+    /// - `unknown`: it may or may not have been delivered
+    ///   ([`ErrorKind::DeliveryUnknown`]). Sending again may make a duplicate.
+    pub async fn send(&self, message: impl Into<Message>) -> Result<Receipt, Error> {
+        self.dispatch(message.into()).await
+    }
+
+    /// Sends many messages over the pool, back-to-back ones on a connection in
+    /// one round trip each. Yields each result with the position of its
+    /// message as soon as it is known, in any order.
+    ///
+    /// Messages are taken from the iterator as they are needed: some ahead of
+    /// the network, never all. Dropping the stream cancels what has not been
+    /// sent, as with [`send`](Self::send).
+    pub fn send_all<I>(
+        &self,
+        messages: I,
+    ) -> impl Stream<Item = (usize, Result<Receipt, Error>)> + Send + Unpin + use<I>
+    where
+        I: IntoIterator<Item: Into<Message>, IntoIter: Send + Unpin>,
+    {
+        send_all::send_all(self.clone(), messages.into_iter())
+    }
+
+    /// What happens in this mailer from now on.
+    pub fn events(&self) -> Events {
+        Events::new(self.pool().listen())
+    }
+
+    /// Whether the endpoint can be used, from what has been seen; asks
+    /// nothing of the network.
+    pub fn health(&self) -> Health {
+        self.pool().health()
+    }
+
+    /// The counters at this moment.
+    pub fn stats(&self) -> Stats {
+        self.pool().stats()
+    }
+
+    /// The server that this mailer sends to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.pool().config.endpoint
+    }
+
+    /// Says who is at fault: looks at the endpoint afresh, by a full handshake
+    /// and without logging in, and compares with what the pool holds.
+    pub async fn explain(&self) -> Explanation {
+        explain::explain(self.pool()).await
+    }
+
+    /// Takes no more messages, waits until those that were taken are answered,
+    /// and closes all connections with QUIT. When it returns, no task of this
+    /// mailer runs. Verdicts that nobody waits for are given up.
+    pub async fn close(&self) {
+        let pool = self.pool();
+        pool.closing.cancel();
+        pool.tasks.close();
+        pool.tasks.wait().await;
+    }
+
+    async fn dispatch(&self, message: Message) -> Result<Receipt, Error> {
+        let pool = self.pool();
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(Error::config("a mailer sends only inside a tokio runtime")
+                .with_hint("call it from an async main marked with #[tokio::main]"));
+        }
+        let started = Instant::now();
+        let config = &pool.config;
+        let limits = Limits {
+            max_message_size: config.max_message_size,
+            max_attachment_size: config.max_attachment_size,
+        };
+        let envelope = message.given_envelope();
+        let nonce = fastrand::u128(..);
+        let prepared = prepare(&message, envelope, limits, pool.now(), nonce)
+            .await
+            .inspect_err(|_| pool.counters.delivered(Delivery::NotSent))?;
+        let prepared = Arc::new(prepared);
+        self.watch_over();
+        let (job, ticket) = job::new(Arc::clone(&prepared));
+        let waiting = Waiting { pool, message: &prepared, ticket: Some(ticket) };
+        if let Err((_, error)) = pool.submit(job) {
+            return waiting.fail(error);
+        }
+        waiting.wait(started).await
+    }
+
+    /// Starts the sentinel with the first send, when there is a runtime.
+    fn watch_over(&self) {
+        let pool = self.pool();
+        let Some(interval) = pool.config.probe_interval else { return };
+        if !self.handle.watched.swap(true, Ordering::Relaxed) {
+            let closing = pool.closing.clone();
+            pool.tasks.spawn(sentinel::watch(Arc::downgrade(pool), closing, interval));
+        }
+    }
+}
+
+impl fmt::Debug for Mailer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailer")
+            .field("endpoint", &self.endpoint().to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A caller that waits. When it is dropped before the verdict, the message is
+/// cancelled or reported as unknown.
+struct Waiting<'a> {
+    pool: &'a Arc<Pool>,
+    message: &'a Arc<Prepared>,
+    ticket: Option<Ticket>,
+}
+
+impl Waiting<'_> {
+    async fn wait(mut self, started: Instant) -> Result<Receipt, Error> {
+        let deadlines = &self.pool.config.deadlines;
+        let send_by = deadlines.send.map(|timeout| started + timeout);
+        let mut checkout_by = started + deadlines.checkout;
+        loop {
+            let Some(ticket) = &mut self.ticket else { return self.vanished() };
+            let wake = send_by.map_or(checkout_by, |send_by| send_by.min(checkout_by));
+            let verdict = tokio::select! {
+                biased;
+                verdict = ticket.verdict() => verdict,
+                () = sleep_until(wake) => {
+                    if send_by.is_some_and(|send_by| Instant::now() >= send_by) {
+                        return self.give_up();
+                    }
+                    if ticket.cancel_queued() {
+                        return self.crowded_out();
+                    }
+                    checkout_by = Instant::now() + deadlines.checkout;
+                    continue;
+                }
+            };
+            let Some(verdict) = verdict else { return self.vanished() };
+            self.ticket = None;
+            return verdict;
+        }
+    }
+
+    /// The deadline of the send has passed.
+    fn give_up(mut self) -> Result<Receipt, Error> {
+        let timeout = self.pool.config.deadlines.send.unwrap_or_default();
+        let text = format!("the send did not end within {timeout:?}");
+        let stage = match &self.ticket {
+            Some(ticket) if !ticket.is_taken() => Stage::Checkout,
+            _ => Stage::EndOfData,
+        };
+        let mut error = Error::new(ErrorKind::Timeout, stage, text);
+        match self.ticket.take().map(Ticket::cancel) {
+            Some(Cancelled::TooLate(late)) => {
+                let error = verdict::unknown(error).with_late_verdict(late);
+                self.report(error)
+            }
+            _ => {
+                if let Some(last) = self.pool.last_error() {
+                    error = error.with_detail(last.message_text()).with_source(last);
+                }
+                self.report(error)
+            }
+        }
+    }
+
+    /// No connection came free in time.
+    fn crowded_out(mut self) -> Result<Receipt, Error> {
+        self.ticket = None;
+        self.pool.sweep();
+        let waited = self.pool.config.deadlines.checkout;
+        let text = format!("no connection came free within {waited:?}");
+        let error = Error::new(ErrorKind::Timeout, Stage::Checkout, text);
+        let error = match self.pool.last_error() {
+            Some(last) => {
+                let hint = last.hint().unwrap_or("the server cannot be reached").to_owned();
+                error.with_detail(last.message_text()).with_hint(hint).with_source(last)
+            }
+            None => error.with_hint("raise max_connections or the checkout deadline, or send less"),
+        };
+        self.report(error)
+    }
+
+    /// The worker is gone without a verdict: its runtime was shut down, or it
+    /// panicked.
+    fn vanished(mut self) -> Result<Receipt, Error> {
+        let committed = self.ticket.take().is_some_and(|ticket| ticket.is_committed());
+        let error = Error::new(
+            ErrorKind::Internal,
+            Stage::Checkout,
+            "the connection's task ended before the verdict",
+        )
+        .with_hint("keep the runtime that the mailer was first used on running");
+        self.report(if committed { verdict::unknown(error) } else { error })
+    }
+
+    fn fail(mut self, error: Error) -> Result<Receipt, Error> {
+        self.ticket = None;
+        self.report(error)
+    }
+
+    fn report(&self, error: Error) -> Result<Receipt, Error> {
+        let error = error.with_context(self.message.message_id(), self.message.envelope());
+        self.count(error.clone());
+        Err(error)
+    }
+
+    fn count(&self, error: Error) {
+        self.pool.counters.delivered(error.delivery());
+        if error.delivery() == Delivery::Unknown {
+            let message_id = self.message.message_id().to_owned();
+            self.pool.tell(Event::DeliveryUnknown { message_id, error });
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket.take() else { return };
+        let left = Error::new(ErrorKind::Cancelled, Stage::EndOfData, "the caller left");
+        let error = match ticket.cancel() {
+            Cancelled::TooLate(_) => verdict::unknown(left),
+            Cancelled::NotSent => {
+                self.pool.sweep();
+                left
+            }
+        };
+        self.count(error.with_context(self.message.message_id(), self.message.envelope()));
+    }
 }

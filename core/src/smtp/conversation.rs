@@ -75,6 +75,10 @@ impl Plan {
         self.ends.push(self.commands.len());
     }
 
+    pub(crate) fn content(&self) -> Content {
+        self.content
+    }
+
     fn command(&self, index: usize) -> &[u8] {
         let start = if index == 0 { 0 } else { self.ends[index - 1] };
         &self.commands[start..self.ends[index]]
@@ -180,6 +184,8 @@ pub(crate) struct Conversation {
     written_before: u64,
     broken: Option<Broken>,
     next_id: u64,
+    /// Replies received so far.
+    answered: u64,
 }
 
 impl Conversation {
@@ -196,6 +202,7 @@ impl Conversation {
             written_before: 0,
             broken: None,
             next_id: 0,
+            answered: 0,
         }
     }
 
@@ -360,6 +367,7 @@ impl Conversation {
             let result = match self.replies.feed(input) {
                 Ok((taken, reply)) => {
                     input = &input[taken..];
+                    self.answered += u64::from(reply.is_some());
                     reply.map_or(Ok(()), |reply| self.answer(reply))
                 }
                 Err(error) => Err(Broken::Garbage(error)),
@@ -399,6 +407,17 @@ impl Conversation {
             Some(Command::Reset) => Stage::Reset,
             None if self.wants_content().is_some() => Stage::Body,
             None => Stage::Idle,
+        }
+    }
+
+    /// What is being waited for, and a mark that moves when some of it is
+    /// done: a complete reply, or a block of 64 KiB written. Single bytes move
+    /// nothing, so that a deadline set by the mark cannot be dripped away.
+    pub(crate) fn progress(&self) -> (Stage, u64) {
+        match self.stage() {
+            Stage::Body => (Stage::Body, self.written() >> 16),
+            Stage::EndOfData if self.has_output() => (Stage::Body, self.written() >> 16),
+            stage => (stage, self.answered),
         }
     }
 

@@ -1,0 +1,277 @@
+//! Opening sessions: dial, TLS, greeting, EHLO, STARTTLS, AUTH, each with its
+//! deadline.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout};
+
+use super::transcript::Transcript;
+use super::{Io, Loss, Session, dial, proxy};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::endpoint::TlsMode;
+use crate::error::{Error, ErrorKind, Stage};
+use crate::network::{Network, Stream};
+use crate::smtp::Capabilities;
+use crate::smtp::auth::{self, ChannelBinding, Exchange};
+use crate::smtp::conversation::Conversation;
+use crate::smtp::opening::{Login, Opening, Step};
+use crate::tls::{Peer, Resume, TlsContext};
+
+/// Opens sessions to one endpoint.
+#[derive(Debug)]
+pub(crate) struct Connector {
+    config: Arc<Config>,
+    network: Arc<dyn Network>,
+    tls: Option<TlsContext>,
+}
+
+/// What a look at the endpoint showed, without logging in.
+#[derive(Debug)]
+pub(crate) struct Sighting {
+    pub(crate) peer: Option<Peer>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Connector {
+    /// # Errors
+    /// `invalid_config` if the trust settings cannot be loaded.
+    pub(crate) fn new(
+        config: Arc<Config>,
+        network: Arc<dyn Network>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, Error> {
+        let tls = match config.endpoint.tls {
+            TlsMode::None => None,
+            _ => Some(TlsContext::new(&config.tls, &config.endpoint, clock)?),
+        };
+        Ok(Connector { config, network, tls })
+    }
+
+    /// The TLS state shared by all sessions; `None` where there is no TLS.
+    pub(crate) fn tls(&self) -> Option<&TlsContext> {
+        self.tls.as_ref()
+    }
+
+    /// Opens a session that is ready for mail.
+    pub(crate) async fn open(&self, resume: Resume) -> Result<Session, Error> {
+        let mut draft = self.establish(resume).await.map_err(|error| self.place(error))?;
+        self.log_in(&mut draft).await.map_err(|error| self.place(error))?;
+        let Draft { io, opening, peer, address, transcript } = draft;
+        let capabilities = opening.capabilities().clone();
+        Ok(Session {
+            io,
+            conversation: Conversation::new(self.config.pipelining && capabilities.pipelining()),
+            capabilities,
+            peer,
+            address,
+            opened_at: Instant::now(),
+            unflushed: false,
+            transcript,
+        })
+    }
+
+    /// Opens a session as far as EHLO, by a full handshake, and closes it.
+    pub(crate) async fn look(&self) -> Result<Sighting, Error> {
+        let draft = self.establish(Resume::Never).await.map_err(|error| self.place(error))?;
+        let Draft { mut io, peer, address, .. } = draft;
+        let quit = async {
+            io.write_all(b"QUIT\r\n").await?;
+            io.flush().await?;
+            io.read(&mut [0; 512]).await?;
+            io.shutdown().await
+        };
+        // What matters has been seen; a rude end is no news.
+        let _ = timeout(Duration::from_secs(2), quit).await;
+        Ok(Sighting { peer, address })
+    }
+
+    fn place(&self, error: Error) -> Error {
+        error.with_endpoint(&self.config.endpoint)
+    }
+
+    /// Everything before AUTH.
+    async fn establish(&self, resume: Resume) -> Result<Draft, Error> {
+        let (stream, address) = self.dial().await?;
+        let ehlo_name = match &self.config.ehlo_name {
+            Some(name) => name.clone(),
+            None => address_literal(stream.local_addr()),
+        };
+        let mode = self.config.endpoint.tls;
+        let opening = Opening::new(mode, &ehlo_name, self.config.credentials.is_some());
+        let transcript = Transcript::if_enabled(&self.config.endpoint);
+        let mut draft = Draft { io: Io::Plain(stream), opening, peer: None, address, transcript };
+        if mode == TlsMode::Implicit {
+            draft = self.secure(draft, resume).await?;
+        }
+        loop {
+            match draft.opening.step() {
+                Step::Ready => return Ok(draft),
+                Step::Talk => draft.talk(&self.config).await?,
+                Step::StartTls => {
+                    draft = self.secure(draft, resume).await?;
+                    draft.opening.secured()?;
+                }
+            }
+        }
+    }
+
+    async fn dial(&self) -> Result<(Box<dyn Stream>, SocketAddr), Error> {
+        let Config { endpoint, local_address, deadlines, .. } = &*self.config;
+        let (network, bind, deadline) = (&*self.network, *local_address, deadlines.connect);
+        match &self.config.proxy {
+            None => dial::dial(network, &endpoint.host, endpoint.port, bind, deadline).await,
+            Some(proxy) => {
+                proxy::through(network, proxy, &endpoint.host, endpoint.port, bind, deadline).await
+            }
+        }
+    }
+
+    async fn secure(&self, draft: Draft, resume: Resume) -> Result<Draft, Error> {
+        let (Some(tls), Io::Plain(stream)) = (&self.tls, draft.io) else {
+            return Err(Error::new(
+                ErrorKind::Internal,
+                Stage::Handshake,
+                "a TLS handshake without TLS settings",
+            ));
+        };
+        let deadline = self.config.deadlines.handshake;
+        let (stream, peer) =
+            within(deadline, Stage::Handshake, tls.handshake(stream, resume)).await?;
+        Ok(Draft { io: Io::Tls(Box::new(stream)), peer: Some(peer), ..draft })
+    }
+
+    /// AUTH with the strongest mechanism that both sides have. The next one is
+    /// tried only where the server refused the mechanism and not the login,
+    /// and a token is renewed at most once: every refused login counts towards
+    /// a lock-out.
+    async fn log_in(&self, draft: &mut Draft) -> Result<(), Error> {
+        let Some(credentials) = &self.config.credentials else { return Ok(()) };
+        let Config { endpoint, auth: policy, deadlines, allow_plaintext_auth, .. } = &*self.config;
+        let secure = draft.opening.is_secure() || *allow_plaintext_auth;
+        let offered = draft.opening.capabilities().auth();
+        let unbound = ChannelBinding::default();
+        let binding = draft.peer.as_ref().map_or(&unbound, |peer| &peer.channel_binding).clone();
+        let kind = credentials.kind();
+        let selected = auth::select(&offered, policy, kind, &binding, secure);
+        let mut mechanisms = selected.into_iter().peekable();
+        let mut refresh = false;
+        loop {
+            let Some(mechanism) = mechanisms.peek().copied() else {
+                return Err(auth::no_mechanism_error(&offered, policy, kind, &binding, secure));
+            };
+            let secret =
+                within(deadlines.command, Stage::Auth, credentials.resolve(refresh)).await?;
+            let place = (endpoint.host.as_str(), endpoint.port);
+            let exchange =
+                Exchange::new(mechanism, &secret, &binding, &offered, place, crate::tls::random)?;
+            draft.opening.authenticate(exchange)?;
+            while matches!(draft.opening.step(), Step::Talk) {
+                draft.talk(&self.config).await?;
+            }
+            match draft.opening.take_login() {
+                Some(Login::Accepted) => return Ok(()),
+                Some(Login::Refused { next_mechanism: true, error }) => {
+                    mechanisms.next();
+                    if mechanisms.peek().is_none() {
+                        return Err(error);
+                    }
+                }
+                Some(Login::Refused { .. }) if credentials.can_refresh() && !refresh => {
+                    refresh = true;
+                }
+                Some(Login::Refused { error, .. }) => return Err(error),
+                None => {
+                    let text = "authentication ended without an answer";
+                    return Err(Error::new(ErrorKind::Internal, Stage::Auth, text));
+                }
+            }
+        }
+    }
+}
+
+/// A session on its way to being one.
+struct Draft {
+    io: Io,
+    opening: Opening,
+    peer: Option<Peer>,
+    address: SocketAddr,
+    transcript: Option<Transcript>,
+}
+
+impl Draft {
+    /// Writes what the opening wants said and reads one reply to it.
+    async fn talk(&mut self, config: &Config) -> Result<(), Error> {
+        let stage = self.opening.stage();
+        let deadline = match stage {
+            Stage::Greeting => config.deadlines.greeting,
+            _ => config.deadlines.command,
+        };
+        within(deadline, stage, self.exchange(stage)).await.map_err(|error| {
+            // A server that waits for TLS from the first byte says nothing.
+            let silent = error.kind() == ErrorKind::Timeout && stage == Stage::Greeting;
+            if silent && config.endpoint.tls != TlsMode::Implicit {
+                return error.with_hint(
+                    "a port for implicit TLS waits like this for the client to begin: try \
+                     implicit TLS (usually port 465)",
+                );
+            }
+            error
+        })
+    }
+
+    async fn exchange(&mut self, stage: Stage) -> Result<(), Error> {
+        let lost = |error| Loss::Io(error).into_error(stage);
+        let output = self.opening.take_output();
+        if !output.is_empty() {
+            if let Some(transcript) = &mut self.transcript {
+                transcript.client(&output);
+            }
+            self.io.write_all(&output).await.map_err(lost)?;
+            self.io.flush().await.map_err(lost)?;
+        }
+        let mut space = [0; 4096];
+        loop {
+            let count = match self.io.read(&mut space).await {
+                Ok(0) => return Err(Loss::Closed.into_error(stage)),
+                Err(error) if super::is_end(&error) => return Err(Loss::Closed.into_error(stage)),
+                Err(error) => return Err(lost(error)),
+                Ok(count) => count,
+            };
+            if let Some(transcript) = &mut self.transcript {
+                transcript.server(&space[..count]);
+            }
+            if self.opening.receive(&space[..count])? {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Bounds a step by its deadline.
+async fn within<T>(
+    deadline: Duration,
+    stage: Stage,
+    step: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    match timeout(deadline, step).await {
+        Ok(result) => result,
+        Err(_) => Err(Loss::Timeout(deadline).into_error(stage)),
+    }
+}
+
+/// The name of a client that has none: its address (RFC 5321 §4.1.3).
+fn address_literal(local: Option<SocketAddr>) -> String {
+    match local.map(|local| local.ip()) {
+        Some(IpAddr::V4(ip)) => format!("[{ip}]"),
+        Some(IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {
+            Some(ip) => format!("[{ip}]"),
+            None => format!("[IPv6:{ip}]"),
+        },
+        None => "[127.0.0.1]".to_owned(),
+    }
+}
