@@ -170,11 +170,6 @@ pub(crate) struct Config {
     pub(crate) pipelining: bool,
     pub(crate) chunking: bool,
     pub(crate) require_all_recipients: bool,
-    /// How often a resumed session must give way to a full handshake: 60 min.
-    pub(crate) full_handshake_interval: Duration,
-    /// How long before the chain's earliest notAfter a connection retires:
-    /// 60 s.
-    pub(crate) expiry_margin: Duration,
     /// How often the sentinel looks at the endpoint; `None`: never.
     pub(crate) probe_interval: Option<Duration>,
 }
@@ -198,8 +193,6 @@ impl Config {
             pipelining: true,
             chunking: false,
             require_all_recipients: false,
-            full_handshake_interval: Duration::from_secs(3600),
-            expiry_margin: Duration::from_secs(60),
             probe_interval: None,
         }
     }

@@ -1,14 +1,34 @@
-//! Certificates: facts, fingerprints and verdicts. Pure: no network, and time
-//! is passed in.
+//! Certificates: facts, fingerprints and verdicts.
+//!
+//! Everything here is pure: no network, and time is passed in. The invariant
+//! of a verdict is that its axes are independent. A path library stops at one
+//! error and so hides the others (an expired leaf of an unknown issuer reads
+//! as expired only); a [`CertificateReport`] judges time, name, trust,
+//! purpose, strength and pins each on its own and lists all that is wrong.
+//!
+//! ```text
+//!   DER ──> Certificate (facts)  ─┐
+//!   TrustPolicy (roots, pins) ────┼─> judge ──> CertificateReport
+//!   host, now ────────────────────┘             └─ Finding: what, evidence, remedy
+//! ```
 
-use std::fmt;
+mod algorithm;
+mod digest;
+mod facts;
+mod judge;
+mod policy;
+mod report;
+mod when;
 
-/// What was found on a server's certificate chain.
-#[derive(Clone, Debug)]
-pub struct CertificateReport;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
-impl fmt::Display for CertificateReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("certificate report")
-    }
-}
+pub use digest::{Fingerprint, ParseDigestError, SpkiPin};
+pub use facts::{Certificate, ParseCertificateError};
+pub use report::{CertificateReport, Finding, FindingId, Severity};
+
+pub(crate) use algorithm::HashAlgorithm;
+pub(crate) use judge::{Judgement, judge, judge_unproven};
+pub(crate) use policy::{Refusal, TrustPolicy};

@@ -36,20 +36,13 @@ use crate::tls::{ClientIdentity, SpkiPin, TlsVersion, TrustRoots};
 #[must_use = "a builder does nothing until build() is called"]
 pub struct MailerBuilder {
     config: Config,
-    /// Whether trust was given; the first root replaces the default.
-    roots_given: bool,
     network: Arc<dyn Network>,
     clock: Arc<dyn Clock>,
 }
 
 impl MailerBuilder {
-    pub(super) fn new(config: Config, roots_given: bool) -> Self {
-        MailerBuilder {
-            config,
-            roots_given,
-            network: Arc::new(Tcp),
-            clock: Arc::new(SystemClock),
-        }
+    pub(super) fn new(config: Config) -> Self {
+        MailerBuilder { config, network: Arc::new(Tcp), clock: Arc::new(SystemClock) }
     }
 
     /// How TLS comes about: [`TlsMode::Implicit`] unless set. Also sets the
@@ -94,9 +87,6 @@ impl MailerBuilder {
     /// Trusts these roots; may be called several times. The system's unless
     /// set.
     pub fn trust(mut self, roots: TrustRoots) -> Self {
-        if !std::mem::replace(&mut self.roots_given, true) {
-            self.config.tls.roots.clear();
-        }
         self.config.tls.roots.push(roots);
         self
     }
@@ -286,8 +276,7 @@ impl MailerBuilder {
     pub fn build(self) -> Result<Mailer, Error> {
         check(&self.config)?;
         let config = Arc::new(self.config);
-        let connector =
-            Connector::new(Arc::clone(&config), self.network, Arc::clone(&self.clock))?;
+        let connector = Connector::new(Arc::clone(&config), self.network, Arc::clone(&self.clock))?;
         Ok(Mailer::over(Arc::new(Pool::new(config, connector, self.clock))))
     }
 }
@@ -315,9 +304,8 @@ fn check(config: &Config) -> Result<(), Error> {
         return Err(Error::config("the rate limit lets no message through"));
     }
     if endpoint.tls == TlsMode::None && credentials.is_some() && !allow_plaintext_auth {
-        return Err(Error::config("credentials are given and TLS is off").with_hint(
-            "use TLS, or set allow_plaintext_auth for a server on a trusted network",
-        ));
+        return Err(Error::config("credentials are given and TLS is off")
+            .with_hint("use TLS, or set allow_plaintext_auth for a server on a trusted network"));
     }
     Ok(())
 }

@@ -186,7 +186,9 @@ pub struct Events {
 type Receiving = Pin<Box<dyn Future<Output = (Received, broadcast::Receiver<Event>)> + Send>>;
 type Received = Result<Event, broadcast::error::RecvError>;
 
-async fn receive(mut receiver: broadcast::Receiver<Event>) -> (Received, broadcast::Receiver<Event>) {
+async fn receive(
+    mut receiver: broadcast::Receiver<Event>,
+) -> (Received, broadcast::Receiver<Event>) {
     (receiver.recv().await, receiver)
 }
 

@@ -250,14 +250,15 @@ impl Exchange<'_> {
     /// Waits for the server, the deadline or a caller.
     async fn turn(&mut self) -> Turn {
         let (deadline, limit) = self.deadline.of(&self.connection.session, self.pool);
+        let (first, second) = (waiting(&self.active, 0), waiting(&self.active, 1));
         tokio::select! {
             biased;
             turn = self.connection.session.turn() => match turn {
                 Ok(()) => Turn::Moved,
                 Err(loss) => Turn::Lost(loss),
             },
-            () = left(&self.active, 0) => Turn::Left(0),
-            () = left(&self.active, 1) => Turn::Left(1),
+            () = left(first) => Turn::Left(0),
+            () = left(second) => Turn::Left(1),
             () = sleep_until(deadline) => Turn::Lost(Loss::Timeout(limit)),
             () = self.pool.closing.cancelled(), if self.lingering => Turn::Lost(Loss::Closed),
         }
@@ -297,7 +298,9 @@ impl Exchange<'_> {
     /// Hands out what the server has decided.
     fn settle(&mut self) {
         while let Some((id, outcome)) = self.connection.session.conversation.next_outcome() {
-            let Some(index) = self.active.iter().position(|active| active.id == id) else { continue };
+            let Some(index) = self.active.iter().position(|active| active.id == id) else {
+                continue;
+            };
             let Some(active) = self.active.remove(index) else { continue };
             let Some(job) = active.job else { continue };
             match outcome {
@@ -454,12 +457,16 @@ enum Turn {
     Left(usize),
 }
 
-/// Waits until the caller of the message at `index` leaves, if that has not
-/// been dealt with.
-async fn left(active: &VecDeque<Active>, index: usize) {
-    match active.get(index) {
-        Some(Active { left: false, job: Some(job), .. }) => job.abandoned().await,
-        _ => std::future::pending().await,
+/// The message at `index`, unless its caller's leaving has been dealt with.
+fn waiting(active: &VecDeque<Active>, index: usize) -> Option<&Job> {
+    active.get(index).filter(|active| !active.left)?.job.as_ref()
+}
+
+/// Waits until the caller of a message leaves.
+async fn left(job: Option<&Job>) {
+    match job {
+        Some(job) => job.abandoned().await,
+        None => std::future::pending().await,
     }
 }
 

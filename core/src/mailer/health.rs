@@ -220,7 +220,9 @@ mod tests {
         let later = start + FIRST_PAUSE;
         assert!(!condition.failed(&certificate_error(), later, clock + DAY), "no news");
         assert!(condition.refusal(later + FIRST_PAUSE).is_some(), "the pause has grown");
-        assert!(matches!(condition.health(None, clock), Health::Unhealthy { since, .. } if since == clock));
+        assert!(
+            matches!(condition.health(None, clock), Health::Unhealthy { since, .. } if since == clock)
+        );
         assert!(condition.succeeded() && !condition.succeeded());
         assert!(condition.refusal(later).is_none());
         assert!(matches!(condition.health(None, clock), Health::Healthy));

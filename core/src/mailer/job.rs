@@ -77,16 +77,11 @@ pub(crate) enum Cancelled {
     TooLate(LateVerdict),
 }
 
-pub(crate) fn new(message: Arc<Prepared>) -> (Job, Ticket) {
+/// A job and the ticket to it.
+pub(crate) fn ticketed(message: Arc<Prepared>) -> (Job, Ticket) {
     let phase = Arc::new(Phase::default());
     let (sender, receiver) = oneshot::channel();
-    let job = Job {
-        message,
-        attempts: 0,
-        charged: 0,
-        phase: Arc::clone(&phase),
-        done: sender,
-    };
+    let job = Job { message, attempts: 0, charged: 0, phase: Arc::clone(&phase), done: sender };
     (job, Ticket { phase, done: Some(receiver) })
 }
 

@@ -96,7 +96,7 @@ impl Drop for Handle {
 impl Mailer {
     /// Starts to build a mailer for a host.
     pub fn builder(host: impl Into<String>) -> MailerBuilder {
-        MailerBuilder::new(Config::new(Endpoint::new(host, TlsMode::Implicit)), false)
+        MailerBuilder::new(Config::new(Endpoint::new(host, TlsMode::Implicit)))
     }
 
     /// Builds a mailer from an SMTP URL, such as
@@ -116,7 +116,7 @@ impl Mailer {
     /// # Errors
     /// As [`from_url`](Self::from_url).
     pub fn builder_from_url(url: &str) -> Result<MailerBuilder, Error> {
-        Ok(MailerBuilder::new(crate::url::parse(url)?, url.contains("trust=")))
+        Ok(MailerBuilder::new(crate::url::parse(url)?))
     }
 
     fn over(pool: Arc<Pool>) -> Self {
@@ -215,14 +215,13 @@ impl Mailer {
             max_message_size: config.max_message_size,
             max_attachment_size: config.max_attachment_size,
         };
-        let envelope = message.given_envelope();
         let nonce = fastrand::u128(..);
-        let prepared = prepare(&message, envelope, limits, pool.now(), nonce)
+        let prepared = prepare(&message, message.given_envelope(), limits, pool.now(), nonce)
             .await
             .inspect_err(|_| pool.counters.delivered(Delivery::NotSent))?;
         let prepared = Arc::new(prepared);
         self.watch_over();
-        let (job, ticket) = job::new(Arc::clone(&prepared));
+        let (job, ticket) = job::ticketed(Arc::clone(&prepared));
         let waiting = Waiting { pool, message: &prepared, ticket: Some(ticket) };
         if let Err((_, error)) = pool.submit(job) {
             return waiting.fail(error);

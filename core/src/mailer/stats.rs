@@ -66,34 +66,57 @@ impl Stats {
                 let _ = writeln!(out, "{name}{{endpoint=\"{endpoint}\"{label}}} {count}");
             }
         };
-        family("everpost_messages_total", "counter", "Messages by what became of them.", &[
-            ("delivery", "accepted", self.accepted),
-            ("delivery", "refused", self.refused),
-            ("delivery", "unknown", self.unknown),
-            ("delivery", "not_sent", self.not_sent),
-        ]);
+        family(
+            "everpost_messages_total",
+            "counter",
+            "Messages by what became of them.",
+            &[
+                ("delivery", "accepted", self.accepted),
+                ("delivery", "refused", self.refused),
+                ("delivery", "unknown", self.unknown),
+                ("delivery", "not_sent", self.not_sent),
+            ],
+        );
         let plain = |count| [("", "", count)];
         let counters = [
-            ("everpost_late_verdicts_total", "Verdicts after the sender stopped waiting.", self.late_verdicts),
+            (
+                "everpost_late_verdicts_total",
+                "Verdicts after the sender stopped waiting.",
+                self.late_verdicts,
+            ),
             ("everpost_retries_total", "Attempts beyond the first.", self.retries),
             ("everpost_sessions_opened_total", "Sessions opened.", self.opened),
-            ("everpost_session_failures_total", "Sessions that could not be opened.", self.open_failures),
+            (
+                "everpost_session_failures_total",
+                "Sessions that could not be opened.",
+                self.open_failures,
+            ),
             ("everpost_rotations_total", "Certificate rotations seen.", self.rotations),
         ];
         for (name, help, count) in counters {
             family(name, "counter", help, &plain(count));
         }
-        family("everpost_handshakes_total", "counter", "TLS handshakes.", &[
-            ("kind", "full", self.full_handshakes),
-            ("kind", "resumed", self.resumed_handshakes),
-        ]);
-        let retired: Vec<_> =
-            self.retired.iter().map(|(reason, count)| ("reason", reason.as_str(), *count)).collect();
+        family(
+            "everpost_handshakes_total",
+            "counter",
+            "TLS handshakes.",
+            &[("kind", "full", self.full_handshakes), ("kind", "resumed", self.resumed_handshakes)],
+        );
+        let retired: Vec<_> = self
+            .retired
+            .iter()
+            .map(|(reason, count)| ("reason", reason.as_str(), *count))
+            .collect();
         family("everpost_connections_retired_total", "counter", "Connections retired.", &retired);
-        family("everpost_connections", "gauge", "Connections by state.", &[
-            ("state", "idle", self.idle),
-            ("state", "busy", self.connections.saturating_sub(self.idle)),
-        ]);
+        family(
+            "everpost_connections",
+            "gauge",
+            "Connections by state.",
+            &[
+                ("state", "idle", self.idle),
+                ("state", "busy", self.connections.saturating_sub(self.idle)),
+            ],
+        );
         family("everpost_queued_messages", "gauge", "Messages waiting.", &plain(self.queued));
         out
     }

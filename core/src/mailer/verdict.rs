@@ -110,7 +110,8 @@ pub(crate) fn refusal(
 
 /// The error for a message that may or may not have been accepted.
 pub(crate) fn unknown(cause: Error) -> Error {
-    let message = format!("the message may or may not have been delivered: {}", cause.message_text());
+    let message =
+        format!("the message may or may not have been delivered: {}", cause.message_text());
     let reply = cause.reply().cloned();
     let error = Error::new(ErrorKind::DeliveryUnknown, Stage::EndOfData, message)
         .with_delivery(Delivery::Unknown)

@@ -83,7 +83,8 @@ impl Worker {
                 held = self.wait_for_job().await;
             }
             let Some(job) = held.take() else { return };
-            let Some(connection) = self.fit_connection().await else {
+            self.retire_if_unfit().await;
+            let Some(connection) = &mut self.connection else {
                 held = Some(job);
                 continue;
             };
@@ -196,10 +197,9 @@ impl Worker {
         Some(job)
     }
 
-    /// The connection, if it may carry another message; otherwise it is
-    /// retired.
-    async fn fit_connection(&mut self) -> Option<&mut Connection> {
-        let connection = self.connection.as_mut()?;
+    /// Retires the connection unless it may carry another message.
+    async fn retire_if_unfit(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
         let reason = match self.pool.retirement(&connection.standing()) {
             // One that has just been opened is as good as it gets.
             Some(_) if connection.messages == 0 && connection.is_new() => None,
@@ -207,12 +207,8 @@ impl Worker {
             None if connection.session.is_alive().await => None,
             None => Some(Retirement::Server),
         };
-        match reason {
-            Some(reason) => {
-                self.retire(reason);
-                None
-            }
-            None => self.connection.as_mut(),
+        if let Some(reason) = reason {
+            self.retire(reason);
         }
     }
 

@@ -2,21 +2,22 @@
 //! deadline.
 
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
-use super::transcript::Transcript;
+use super::transcript::WireLog;
 use super::{Io, Loss, Session, dial, proxy};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::endpoint::TlsMode;
 use crate::error::{Error, ErrorKind, Stage};
 use crate::network::{Network, Stream};
-use crate::smtp::Capabilities;
 use crate::smtp::auth::{self, ChannelBinding, Exchange};
 use crate::smtp::conversation::Conversation;
 use crate::smtp::opening::{Login, Opening, Step};
@@ -28,6 +29,8 @@ pub(crate) struct Connector {
     config: Arc<Config>,
     network: Arc<dyn Network>,
     tls: Option<TlsContext>,
+    /// Numbers the connections for the wire log.
+    next_connection: AtomicU64,
 }
 
 /// What a look at the endpoint showed, without logging in.
@@ -49,7 +52,7 @@ impl Connector {
             TlsMode::None => None,
             _ => Some(TlsContext::new(&config.tls, &config.endpoint, clock)?),
         };
-        Ok(Connector { config, network, tls })
+        Ok(Connector { config, network, tls, next_connection: AtomicU64::new(1) })
     }
 
     /// The TLS state shared by all sessions; `None` where there is no TLS.
@@ -61,7 +64,7 @@ impl Connector {
     pub(crate) async fn open(&self, resume: Resume) -> Result<Session, Error> {
         let mut draft = self.establish(resume).await.map_err(|error| self.place(error))?;
         self.log_in(&mut draft).await.map_err(|error| self.place(error))?;
-        let Draft { io, opening, peer, address, transcript } = draft;
+        let Draft { io, opening, peer, address, wire } = draft;
         let capabilities = opening.capabilities().clone();
         Ok(Session {
             io,
@@ -71,7 +74,7 @@ impl Connector {
             address,
             opened_at: Instant::now(),
             unflushed: false,
-            transcript,
+            wire,
         })
     }
 
@@ -103,15 +106,15 @@ impl Connector {
         };
         let mode = self.config.endpoint.tls;
         let opening = Opening::new(mode, &ehlo_name, self.config.credentials.is_some());
-        let transcript = Transcript::if_enabled(&self.config.endpoint);
-        let mut draft = Draft { io: Io::Plain(stream), opening, peer: None, address, transcript };
+        let wire = WireLog::new(self.next_connection.fetch_add(1, Ordering::Relaxed));
+        let mut draft = Draft { io: Io::Plain(stream), opening, peer: None, address, wire };
         if mode == TlsMode::Implicit {
             draft = self.secure(draft, resume).await?;
         }
         loop {
             match draft.opening.step() {
                 Step::Ready => return Ok(draft),
-                Step::Talk => draft.talk(&self.config).await?,
+                Step::Talk => draft.talk(self).await?,
                 Step::StartTls => {
                     draft = self.secure(draft, resume).await?;
                     draft.opening.secured()?;
@@ -167,11 +170,11 @@ impl Connector {
             let secret =
                 within(deadlines.command, Stage::Auth, credentials.resolve(refresh)).await?;
             let place = (endpoint.host.as_str(), endpoint.port);
-            let exchange =
-                Exchange::new(mechanism, &secret, &binding, &offered, place, crate::tls::random)?;
+            let nonce = crate::tls::random_nonce()?;
+            let exchange = Exchange::new(mechanism, &secret, &binding, &offered, place, || nonce)?;
             draft.opening.authenticate(exchange)?;
             while matches!(draft.opening.step(), Step::Talk) {
-                draft.talk(&self.config).await?;
+                draft.talk(self).await?;
             }
             match draft.opening.take_login() {
                 Some(Login::Accepted) => return Ok(()),
@@ -200,18 +203,19 @@ struct Draft {
     opening: Opening,
     peer: Option<Peer>,
     address: SocketAddr,
-    transcript: Option<Transcript>,
+    wire: WireLog,
 }
 
 impl Draft {
     /// Writes what the opening wants said and reads one reply to it.
-    async fn talk(&mut self, config: &Config) -> Result<(), Error> {
+    async fn talk(&mut self, connector: &Connector) -> Result<(), Error> {
+        let Connector { config, tls, .. } = connector;
         let stage = self.opening.stage();
         let deadline = match stage {
             Stage::Greeting => config.deadlines.greeting,
             _ => config.deadlines.command,
         };
-        within(deadline, stage, self.exchange(stage)).await.map_err(|error| {
+        within(deadline, stage, self.exchange(tls.as_ref(), stage)).await.map_err(|error| {
             // A server that waits for TLS from the first byte says nothing.
             let silent = error.kind() == ErrorKind::Timeout && stage == Stage::Greeting;
             if silent && config.endpoint.tls != TlsMode::Implicit {
@@ -224,13 +228,16 @@ impl Draft {
         })
     }
 
-    async fn exchange(&mut self, stage: Stage) -> Result<(), Error> {
-        let lost = |error| Loss::Io(error).into_error(stage);
+    async fn exchange(&mut self, tls: Option<&TlsContext>, stage: Stage) -> Result<(), Error> {
+        // Under TLS 1.3 a server refuses a client certificate, or the lack of
+        // one, only after the handshake.
+        let lost = |error: io::Error| match tls {
+            Some(tls) if is_tls(&error) => tls.failure(stage, error),
+            _ => Loss::Io(error).into_error(stage),
+        };
         let output = self.opening.take_output();
         if !output.is_empty() {
-            if let Some(transcript) = &mut self.transcript {
-                transcript.client(&output);
-            }
+            self.wire.sent(&output);
             self.io.write_all(&output).await.map_err(lost)?;
             self.io.flush().await.map_err(lost)?;
         }
@@ -242,14 +249,17 @@ impl Draft {
                 Err(error) => return Err(lost(error)),
                 Ok(count) => count,
             };
-            if let Some(transcript) = &mut self.transcript {
-                transcript.server(&space[..count]);
-            }
+            self.wire.received(&space[..count]);
             if self.opening.receive(&space[..count])? {
                 return Ok(());
             }
         }
     }
+}
+
+/// Whether the error is one of TLS and not of the connection under it.
+fn is_tls(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
 }
 
 /// Bounds a step by its deadline.

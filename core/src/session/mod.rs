@@ -12,15 +12,17 @@ pub(crate) mod transcript;
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
 
-pub(crate) use connector::{Connector, Sighting};
+pub(crate) use connector::Connector;
 pub(crate) use io::Io;
 
+use self::transcript::WireLog;
 use crate::error::{Error, ErrorKind, Stage};
 use crate::smtp::Capabilities;
 use crate::smtp::conversation::{Broken, Conversation};
@@ -75,7 +77,7 @@ pub(crate) struct Session {
     pub(crate) opened_at: Instant,
     /// Bytes written to TLS but not known to be flushed.
     unflushed: bool,
-    transcript: Option<transcript::Transcript>,
+    wire: WireLog,
 }
 
 impl Session {
@@ -108,19 +110,17 @@ impl Session {
         let mut wrote = false;
         while self.conversation.has_output() {
             let bytes = self.conversation.next_write();
-            let count = ready!(self.io.poll_write(cx, bytes))?;
+            let count = ready!(Pin::new(&mut self.io).poll_write(cx, bytes))?;
             if count == 0 {
                 return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
             }
-            if let Some(transcript) = &mut self.transcript {
-                transcript.client(&self.conversation.next_write()[..count]);
-            }
+            self.wire.sent(&self.conversation.next_write()[..count]);
             self.conversation.wrote(count);
             self.unflushed = true;
             wrote = true;
         }
         if self.unflushed {
-            ready!(self.io.poll_flush(cx))?;
+            ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(wrote))
@@ -129,14 +129,12 @@ impl Session {
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Loss>> {
         let mut space = [0; 4096];
         let mut buffer = ReadBuf::new(&mut space);
-        match ready!(self.io.poll_read(cx, &mut buffer)) {
+        match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
             Err(error) if is_end(&error) => Poll::Ready(Err(Loss::Closed)),
             Err(error) => Poll::Ready(Err(Loss::Io(error))),
             Ok(()) if buffer.filled().is_empty() => Poll::Ready(Err(Loss::Closed)),
             Ok(()) => {
-                if let Some(transcript) = &mut self.transcript {
-                    transcript.server(buffer.filled());
-                }
+                self.wire.received(buffer.filled());
                 Poll::Ready(self.conversation.receive(buffer.filled()).map_err(Loss::from))
             }
         }
@@ -167,11 +165,7 @@ impl Session {
                 self.io.write_all(b"QUIT\r\n").await?;
                 self.io.flush().await?;
                 // RFC 5321 §4.1.1.10: the client waits for the reply.
-                poll_fn(|cx| {
-                    let mut space = [0; 512];
-                    self.io.poll_read(cx, &mut ReadBuf::new(&mut space))
-                })
-                .await?;
+                self.io.read(&mut [0; 512]).await?;
             }
             self.io.shutdown().await
         };

@@ -120,9 +120,7 @@ pub(crate) enum Broken {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// MAIL and RCPT are being asked; `next` is the first not yet queued.
-    Envelope {
-        next: usize,
-    },
+    Envelope { next: usize },
     /// DATA is queued or sent.
     Data,
     /// Content is being written.

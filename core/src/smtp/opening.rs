@@ -49,7 +49,10 @@ pub(crate) enum Step {
 pub(crate) enum Login {
     Accepted,
     /// The server said no: to the login, or only to this mechanism.
-    Refused { error: Error, next_mechanism: bool },
+    Refused {
+        error: Error,
+        next_mechanism: bool,
+    },
 }
 
 /// See the module.
@@ -270,14 +273,15 @@ impl Opening {
     }
 
     fn garbage(&self, error: ReplyError) -> Error {
-        let tls = matches!(&error, ReplyError::NotAReply(text) if text.starts_with(['\u{15}', '\u{16}']));
+        let tls =
+            matches!(&error, ReplyError::NotAReply(text) if text.starts_with(['\u{15}', '\u{16}']));
         let result =
             Error::new(ErrorKind::Protocol, self.stage(), error.to_string()).with_retryable(true);
         let result = result.with_source(error);
         if tls {
-            return result
-                .with_retryable(false)
-                .with_hint("the server speaks TLS from the first byte on this port: use implicit TLS");
+            return result.with_retryable(false).with_hint(
+                "the server speaks TLS from the first byte on this port: use implicit TLS",
+            );
         }
         match self.state {
             State::Greeting => {
@@ -292,7 +296,9 @@ impl Opening {
 fn rejected(stage: Stage, what: &str, reply: Reply) -> Error {
     let transient = reply.is_transient();
     let hint = match (stage, reply.code()) {
-        (_, 421) => "the server limits connections or is shutting down; it may be asked again later",
+        (_, 421) => {
+            "the server limits connections or is shutting down; it may be asked again later"
+        }
         (Stage::Greeting, 554) => "the server does not talk to this address: ask its administrator",
         (Stage::StartTls, _) => {
             "TLS is temporarily not available on the server: its certificate may not be loaded"
@@ -333,7 +339,10 @@ mod tests {
     fn starttls_forgets_what_was_said_before_it() {
         let mut opening = talk(TlsMode::StartTls);
         says(&mut opening, "220 mx\n").unwrap();
-        assert_eq!(says(&mut opening, "250-mx\n250-AUTH PLAIN\n250 STARTTLS\n").unwrap(), "STARTTLS\r\n");
+        assert_eq!(
+            says(&mut opening, "250-mx\n250-AUTH PLAIN\n250 STARTTLS\n").unwrap(),
+            "STARTTLS\r\n"
+        );
         says(&mut opening, "220 go\n").unwrap();
         assert!(matches!(opening.step(), Step::StartTls));
         assert!(!opening.is_secure());
@@ -406,7 +415,8 @@ mod tests {
 
     #[test]
     fn a_refused_greeting_keeps_the_reply_and_says_whether_to_try_again() {
-        for (text, retryable) in [("421 busy\n", true), ("450 later\n", true), ("554 no\n", false)] {
+        for (text, retryable) in [("421 busy\n", true), ("450 later\n", true), ("554 no\n", false)]
+        {
             let error = says(&mut talk(TlsMode::None), text).unwrap_err();
             assert_eq!((error.kind(), error.stage()), (ErrorKind::Rejected, Stage::Greeting));
             assert_eq!(error.is_retryable(), retryable);

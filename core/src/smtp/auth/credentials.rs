@@ -20,8 +20,8 @@ pub type TokenError = Box<dyn StdError + Send + Sync>;
 /// Fetches OAuth 2.0 access tokens.
 ///
 /// It is asked for every new session, so it should keep a token while that is
-/// valid. Its future may be dropped at any point; the deadline of the
-/// handshake's commands applies to it. Async closures are providers:
+/// valid. Its future may be dropped at any point; the deadline of a
+/// command applies to it. Async closures are providers:
 ///
 /// ```
 /// use everpost::Credentials;
@@ -89,10 +89,7 @@ impl Credentials {
 
     /// A user's name and the source of OAuth 2.0 access tokens, asked for
     /// each new session and again after a refusal.
-    pub fn token_provider(
-        user: impl Into<String>,
-        provider: impl TokenProvider + 'static,
-    ) -> Self {
+    pub fn token_provider(user: impl Into<String>, provider: impl TokenProvider + 'static) -> Self {
         Credentials(Arc::new(Inner::Provider { user: user.into(), provider: Box::new(provider) }))
     }
 
@@ -299,8 +296,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_failing_provider_is_an_auth_error_with_its_cause() {
-        let credentials =
-            Credentials::token_provider("ana", || async { Err("identity provider is down".into()) });
+        let credentials = Credentials::token_provider("ana", || async {
+            Err("identity provider is down".into())
+        });
         let error = credentials.resolve(false).await.unwrap_err();
         assert_eq!((error.kind(), error.stage()), (ErrorKind::Auth, Stage::Auth));
         assert_eq!(error.source().unwrap().to_string(), "identity provider is down");

@@ -5,11 +5,12 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
+use super::SecretBytes;
 use crate::{Error, ErrorKind, Stage};
 
 /// The longest line in an AUTH exchange, in octets without CRLF
 /// (RFC 4954 §4, item 6).
-pub(crate) const MAX_LINE: usize = 12_288;
+pub(super) const MAX_LINE: usize = 12_288;
 
 pub(super) const STANDARD: GeneralPurpose = base64::engine::general_purpose::STANDARD;
 
@@ -24,13 +25,13 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 ///
 /// # Errors
 /// `auth` if the line would be longer than [`MAX_LINE`].
-pub(crate) fn encode_line(raw: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(super) fn encode_line(raw: &[u8]) -> Result<SecretBytes, Error> {
     append_line(b"", raw)
 }
 
 /// `prefix`, the base64 of `raw`, CRLF; one allocation, so that no copy of a
 /// secret stays behind.
-pub(super) fn append_line(prefix: &[u8], raw: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(super) fn append_line(prefix: &[u8], raw: &[u8]) -> Result<SecretBytes, Error> {
     let length = prefix.len() + raw.len().div_ceil(3) * 4;
     if length > MAX_LINE {
         return Err(Error::new(
@@ -54,7 +55,7 @@ pub(super) fn append_line(prefix: &[u8], raw: &[u8]) -> Result<Zeroizing<Vec<u8>
 ///
 /// # Errors
 /// `protocol` if the text is too long or is not base64.
-pub(crate) fn decode_challenge(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(super) fn decode_challenge(text: &[u8]) -> Result<SecretBytes, Error> {
     let text = text.trim_ascii();
     if text.len() > MAX_LINE {
         return Err(protocol(format!("the server's challenge is longer than {MAX_LINE} octets")));
@@ -106,7 +107,8 @@ mod tests {
         fn what_is_encoded_is_decoded_again(raw in proptest::collection::vec(any::<u8>(), 0..600)) {
             let line = encode_line(&raw).unwrap();
             let text = line.strip_suffix(b"\r\n").unwrap();
-            prop_assert_eq!(decode_challenge(text).unwrap().as_slice(), raw.as_slice());
+            let decoded = decode_challenge(text).unwrap();
+            prop_assert_eq!(decoded.as_slice(), raw.as_slice());
         }
 
         #[test]

@@ -16,14 +16,14 @@ use super::encoding::{append_line, decode_challenge, encode_line, protocol};
 use super::mechanism::Mechanism;
 use super::oauth;
 use super::scram::{Binding, Hash, Scram};
-use super::ChannelBinding;
+use super::{ChannelBinding, SecretBytes};
 use crate::{Error, ErrorKind, Stage};
 
 /// The client's side of one AUTH exchange.
 pub(crate) struct Exchange {
     mechanism: Mechanism,
     /// The client's first message, until it is sent.
-    first: Option<Zeroizing<Vec<u8>>>,
+    first: Option<SecretBytes>,
     state: State,
 }
 
@@ -36,7 +36,10 @@ enum State {
     CramMd5(Option<(String, Zeroizing<String>)>),
     /// The token, to keep it out of what the server says about it, and what
     /// the server said.
-    OAuth { token: Zeroizing<String>, refusal: Option<String> },
+    OAuth {
+        token: Zeroizing<String>,
+        refusal: Option<String>,
+    },
     Scram(Box<Scram>),
 }
 
@@ -101,7 +104,7 @@ impl Exchange {
     ///
     /// # Errors
     /// `auth` if it would be longer than AUTH allows.
-    pub(crate) fn command(&mut self) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn command(&mut self) -> Result<SecretBytes, Error> {
         let name = self.mechanism.name();
         match self.initial_response() {
             None => Ok(Zeroizing::new(format!("AUTH {name}\r\n").into_bytes())),
@@ -119,7 +122,7 @@ impl Exchange {
     /// # Errors
     /// `protocol` for a challenge that makes no sense, `auth` where it shows
     /// that the login failed. The connection must be closed then.
-    pub(crate) fn answer(&mut self, text: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn answer(&mut self, text: &[u8]) -> Result<SecretBytes, Error> {
         // LOGIN's prompts mean nothing, and not every server encodes them.
         let challenge = match self.state {
             State::Login(_) => Zeroizing::new(Vec::new()),
@@ -129,7 +132,7 @@ impl Exchange {
     }
 
     /// The raw first message, for the mechanisms where the client begins.
-    pub(crate) fn initial_response(&mut self) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn initial_response(&mut self) -> Option<SecretBytes> {
         self.first.take()
     }
 
@@ -137,7 +140,7 @@ impl Exchange {
     ///
     /// # Errors
     /// As [`answer`](Self::answer).
-    pub(crate) fn respond(&mut self, challenge: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(crate) fn respond(&mut self, challenge: &[u8]) -> Result<SecretBytes, Error> {
         if let Some(first) = self.first.take() {
             return Ok(first);
         }
@@ -242,7 +245,7 @@ fn binding(
 }
 
 /// RFC 4616: `[authzid] NUL authcid NUL passwd`.
-fn plain(user: &str, password: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+fn plain(user: &str, password: &str) -> Result<SecretBytes, Error> {
     if user.contains('\0') || password.contains('\0') {
         return Err(Error::config("user name and password cannot hold NUL"));
     }
@@ -255,9 +258,9 @@ fn plain(user: &str, password: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
 }
 
 /// RFC 2195: the user's name and the keyed digest of the challenge, in hex.
-fn cram_md5(user: &str, password: &str, challenge: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut mac = Hmac::<Md5>::new_from_slice(password.as_bytes())
-        .expect("HMAC takes keys of any length");
+fn cram_md5(user: &str, password: &str, challenge: &[u8]) -> SecretBytes {
+    let mut mac =
+        Hmac::<Md5>::new_from_slice(password.as_bytes()).expect("HMAC takes keys of any length");
     mac.update(challenge);
     let mut message = format!("{user} ");
     for byte in mac.finalize().into_bytes() {

@@ -6,8 +6,8 @@
 //! TLS ────────────────────→ ChannelBinding ┘
 //! ```
 //!
-//! Invariant: a secret leaves only inside an [`Exchange`], over a connection
-//! that [`select`] was told is safe for it, and every buffer that holds one is
+//! Invariant: a secret leaves only inside an `Exchange`, over a connection
+//! that `select` was told is safe for it, and every buffer that holds one is
 //! wiped when dropped.
 
 mod credentials;
@@ -19,21 +19,33 @@ mod scram;
 mod select;
 
 pub use credentials::{Credentials, TokenError, TokenProvider};
-pub(crate) use credentials::Secret;
-pub(crate) use encoding::{MAX_LINE, decode_challenge, encode_line};
 pub(crate) use exchange::{Exchange, refuses_mechanism_only};
-pub use mechanism::Mechanism;
 pub(crate) use mechanism::CredentialKind;
+pub use mechanism::Mechanism;
 pub(crate) use select::{AuthPolicy, no_mechanism_error, select};
 
-/// What a TLS connection gives SCRAM to bind itself to; empty without TLS.
-#[derive(Clone, Debug, Default)]
+/// Bytes that are wiped when dropped.
+type SecretBytes = zeroize::Zeroizing<Vec<u8>>;
+
+/// What a TLS connection gives SCRAM to bind a login to it, so that it cannot
+/// be relayed; empty without TLS.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct ChannelBinding {
-    /// tls-exporter (RFC 9266).
+    /// `tls-exporter` (RFC 9266). TLS 1.3 only: under TLS 1.2 it is safe only
+    /// with an extended master secret, which rustls does not report.
     pub(crate) exporter: Option<[u8; 32]>,
-    /// tls-server-end-point (RFC 5929 §4): the hash of the server's
-    /// certificate.
+    /// `tls-server-end-point` (RFC 5929 §4): a hash of the leaf. None when its
+    /// signature algorithm has no single hash, such as Ed25519.
     pub(crate) server_end_point: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for ChannelBinding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChannelBinding")
+            .field("exporter", &self.exporter.is_some())
+            .field("server_end_point", &self.server_end_point.is_some())
+            .finish()
+    }
 }
 
 impl ChannelBinding {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::SecretBytes;
 use crate::Error;
 
 /// How much of the server's words goes into an error, in characters.
@@ -10,29 +11,31 @@ const MAX_DETAIL: usize = 200;
 
 /// XOAUTH2: `user=` name, `auth=Bearer ` token, each ended by 0x01, and one
 /// more at the end.
-pub(super) fn xoauth2(user: &str, token: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(super) fn xoauth2(user: &str, token: &str) -> Result<SecretBytes, Error> {
     check(user, token)?;
     Ok(joined(&["user=", user, "\x01auth=Bearer ", token, "\x01\x01"]))
 }
 
 /// OAUTHBEARER: a GS2 header with the user's name, then key-value pairs.
-pub(super) fn bearer(
-    user: &str,
-    token: &str,
-    host: &str,
-    port: u16,
-) -> Result<Zeroizing<Vec<u8>>, Error> {
+pub(super) fn bearer(user: &str, token: &str, host: &str, port: u16) -> Result<SecretBytes, Error> {
     check(user, token)?;
     let user = user.replace('=', "=3D").replace(',', "=2C");
     let port = port.to_string();
     Ok(joined(&[
-        "n,a=", &user, ",\x01host=", host, "\x01port=", &port, "\x01auth=Bearer ", token,
+        "n,a=",
+        &user,
+        ",\x01host=",
+        host,
+        "\x01port=",
+        &port,
+        "\x01auth=Bearer ",
+        token,
         "\x01\x01",
     ]))
 }
 
 /// One allocation, so that no copy of the token stays behind.
-fn joined(parts: &[&str]) -> Zeroizing<Vec<u8>> {
+fn joined(parts: &[&str]) -> SecretBytes {
     let mut message = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
     for part in parts {
         message.extend_from_slice(part.as_bytes());
@@ -68,8 +71,7 @@ pub(super) fn refusal(challenge: &[u8], token: &str) -> String {
         _ => String::from_utf8_lossy(challenge).into_owned(),
     };
     let detail = detail.replace(token, "<redacted>");
-    let detail: String =
-        detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect();
+    let detail: String = detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect();
     if detail.trim().is_empty() { "no reason given".to_owned() } else { detail }
 }
 
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_token_or_user_that_would_forge_a_field_is_refused() {
-        for (user, token) in [("a\x01b", "t"), ("a", "t\x01"), ("a", "t t"), ("a", ""), ("a", "t\n")]
+        for (user, token) in
+            [("a\x01b", "t"), ("a", "t\x01"), ("a", "t t"), ("a", ""), ("a", "t\n")]
         {
             assert!(xoauth2(user, token).is_err());
             assert!(bearer(user, token, "h", 1).is_err());

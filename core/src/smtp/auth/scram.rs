@@ -22,9 +22,9 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use super::ChannelBinding;
 use super::credentials::SaltedPasswords;
 use super::encoding::{STANDARD, protocol};
+use super::{ChannelBinding, SecretBytes};
 use crate::{Error, ErrorKind, Stage};
 
 /// The most iterations that are computed: around a second of one core. A
@@ -41,14 +41,14 @@ pub(super) enum Hash {
 }
 
 impl Hash {
-    fn digest(self, data: &[u8]) -> Zeroizing<Vec<u8>> {
+    fn digest(self, data: &[u8]) -> SecretBytes {
         Zeroizing::new(match self {
             Hash::Sha1 => Sha1::digest(data).to_vec(),
             Hash::Sha256 => Sha256::digest(data).to_vec(),
         })
     }
 
-    fn hmac(self, key: &[u8], data: &[u8]) -> Zeroizing<Vec<u8>> {
+    fn hmac(self, key: &[u8], data: &[u8]) -> SecretBytes {
         const ANY_LENGTH: &str = "HMAC takes keys of any length";
         Zeroizing::new(match self {
             Hash::Sha1 => {
@@ -82,7 +82,7 @@ impl Hash {
 
 /// The outcome of the iterations; as good as the password to this server.
 #[derive(Clone)]
-pub(super) struct SaltedPassword(Zeroizing<Vec<u8>>);
+pub(super) struct SaltedPassword(SecretBytes);
 
 #[cfg(test)]
 impl SaltedPassword {
@@ -147,7 +147,7 @@ enum State {
     /// The client's first message is out.
     AwaitsServerFirst,
     /// The proof is out; the server must answer with this signature.
-    AwaitsSignature(Zeroizing<Vec<u8>>),
+    AwaitsSignature(SecretBytes),
     /// The server has proven that it knows the password.
     Proven,
     /// Something was wrong; nothing more is accepted.
@@ -171,13 +171,13 @@ impl Scram {
         Ok(Scram { hash, binding, nonce, client_first_bare, password, salted, state })
     }
 
-    pub(super) fn client_first(&self) -> Zeroizing<Vec<u8>> {
+    pub(super) fn client_first(&self) -> SecretBytes {
         let message = format!("{}{}", self.binding.gs2_header(), self.client_first_bare);
         Zeroizing::new(message.into_bytes())
     }
 
     /// Answers the server's first or final message.
-    pub(super) fn respond(&mut self, challenge: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
+    pub(super) fn respond(&mut self, challenge: &[u8]) -> Result<SecretBytes, Error> {
         match mem::replace(&mut self.state, State::Failed) {
             State::AwaitsServerFirst => {
                 let (response, signature) = self.client_final(challenge)?;
@@ -217,10 +217,7 @@ impl Scram {
     }
 
     /// The client's final message and the signature that must come back.
-    fn client_final(
-        &self,
-        server_first: &[u8],
-    ) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>), Error> {
+    fn client_final(&self, server_first: &[u8]) -> Result<(SecretBytes, SecretBytes), Error> {
         let text = std::str::from_utf8(server_first)
             .map_err(|_| protocol("the server's SCRAM message is not UTF-8"))?;
         let ServerFirst { nonce, salt, iterations } = ServerFirst::parse(text, &self.nonce)?;
@@ -268,8 +265,7 @@ impl<'a> ServerFirst<'a> {
         }
         let malformed = || protocol("the server's first SCRAM message is malformed");
         let mut attributes = text.split(',');
-        let mut attribute =
-            |name: &str| attributes.next().and_then(|part| part.strip_prefix(name));
+        let mut attribute = |name: &str| attributes.next().and_then(|part| part.strip_prefix(name));
         let nonce = attribute("r=").ok_or_else(malformed)?;
         let salt = attribute("s=").ok_or_else(malformed)?;
         let iterations = attribute("i=").ok_or_else(malformed)?;

@@ -193,8 +193,7 @@ mod tests {
             true,
         );
         assert!(error.hint().unwrap().contains("token"), "{error}");
-        let error =
-            no_mechanism_error(&[], &policy, CredentialKind::Password, &none, true);
+        let error = no_mechanism_error(&[], &policy, CredentialKind::Password, &none, true);
         assert!(error.hint().unwrap().contains("587"), "{error}");
     }
 }

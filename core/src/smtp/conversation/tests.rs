@@ -121,10 +121,7 @@ fn an_eager_chunk_is_one_flight() {
     let mut talk = Talk::new(true);
     talk.0.begin(plan(&TO, Content::Chunk { size: 7, eager: true }, false));
     talk.content("hello\r\n");
-    assert_eq!(
-        talk.flight(),
-        "MAIL FROM:<me@x>\r\nRCPT TO:<a@x>\r\nBDAT 7 LAST\r\nhello\r\n"
-    );
+    assert_eq!(talk.flight(), "MAIL FROM:<me@x>\r\nRCPT TO:<a@x>\r\nBDAT 7 LAST\r\nhello\r\n");
     assert!(!talk.0.can_begin(), "a second end-of-data would be unanswered");
     talk.says("250 1\n250 2\n250 queued\n").unwrap();
     assert_eq!(accepted(talk.outcome()), [250]);
@@ -420,7 +417,8 @@ fn the_stage_names_what_is_waited_for() {
     assert_eq!(talk.0.stage(), Stage::Idle);
     talk.begin(&TO);
     talk.flight();
-    for (stage, reply) in [(Stage::Mail, "250 1\n"), (Stage::Rcpt, "250 2\n"), (Stage::Data, "354 go\n")]
+    for (stage, reply) in
+        [(Stage::Mail, "250 1\n"), (Stage::Rcpt, "250 2\n"), (Stage::Data, "354 go\n")]
     {
         assert_eq!(talk.0.stage(), stage);
         talk.says(reply).unwrap();

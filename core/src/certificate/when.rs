@@ -1,0 +1,59 @@
+//! Moments as people read them: UTC to the minute, and how long ago.
+
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+
+/// The moment `seconds` after (or before) the Unix epoch. Dates that the
+/// platform cannot hold become the epoch itself.
+pub(super) fn from_unix(seconds: i64) -> SystemTime {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let moment = if seconds >= 0 {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    };
+    moment.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+fn to_unix(moment: SystemTime) -> i64 {
+    let signed = |distance: Duration| i64::try_from(distance.as_secs()).unwrap_or(i64::MAX);
+    match moment.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => signed(after),
+        Err(before) => -signed(before.duration()),
+    }
+}
+
+/// `2026-11-20 09:12 UTC`.
+pub(super) fn utc(moment: SystemTime) -> String {
+    match OffsetDateTime::from_unix_timestamp(to_unix(moment)) {
+        Ok(at) => format!(
+            "{:04}-{:02}-{:02} {:02}:{:02} UTC",
+            at.year(),
+            u8::from(at.month()),
+            at.day(),
+            at.hour(),
+            at.minute()
+        ),
+        Err(_) => "a date out of range".to_owned(),
+    }
+}
+
+/// `21 hours ago`, `in 3 days`.
+pub(super) fn relative(moment: SystemTime, now: SystemTime) -> String {
+    match now.duration_since(moment) {
+        Ok(past) => format!("{} ago", span(past)),
+        Err(future) => format!("in {}", span(future.duration())),
+    }
+}
+
+fn span(distance: Duration) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let seconds = distance.as_secs();
+    // Two of a unit at least, so that "1 day" never stands for 47 hours.
+    let (count, unit) = UNITS
+        .iter()
+        .find(|(size, _)| seconds >= 2 * size)
+        .map_or((seconds, "second"), |(size, unit)| (seconds / size, *unit));
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}

@@ -1,0 +1,152 @@
+//! Everything that can be said before the server starts.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::server::Clock;
+use crate::settings::{Capabilities, Limits, Settings};
+use crate::tls::{ClientAuth, TlsVersions};
+use crate::{Error, Rehearsal};
+
+/// Configures a [`Rehearsal`]; every option has a default.
+#[derive(Debug)]
+pub struct Builder {
+    pub(crate) host: String,
+    pub(crate) names: Option<Vec<String>>,
+    pub(crate) address: IpAddr,
+    pub(crate) credentials: HashMap<String, String>,
+    pub(crate) tokens: HashMap<String, String>,
+    pub(crate) versions: TlsVersions,
+    pub(crate) resumption: bool,
+    pub(crate) client_auth: ClientAuth,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder {
+            host: "localhost".to_owned(),
+            names: None,
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            credentials: HashMap::new(),
+            tokens: HashMap::new(),
+            versions: TlsVersions::default(),
+            resumption: true,
+            client_auth: ClientAuth::default(),
+            clock: Clock(Arc::new(SystemTime::now)),
+            settings: Settings::default(),
+        }
+    }
+}
+
+impl Builder {
+    /// The DNS name of the server: `localhost`.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// The names in the certificates, DNS or IP: the host, `127.0.0.1` and
+    /// `::1` unless set.
+    pub fn names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.names = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The address to listen on: `127.0.0.1`. Ports are the system's choice.
+    pub fn address(mut self, address: IpAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    /// Knows a user by password; AUTH is required from then on. May be called
+    /// several times.
+    pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.credentials.insert(user.into(), password.into());
+        self
+    }
+
+    /// Knows a user by token, for XOAUTH2 and OAUTHBEARER; AUTH is required
+    /// from then on.
+    pub fn token(mut self, user: impl Into<String>, token: impl Into<String>) -> Self {
+        self.tokens.insert(user.into(), token.into());
+        self
+    }
+
+    /// What EHLO offers.
+    pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.settings.capabilities = capabilities;
+        self
+    }
+
+    /// What EHLO offers on the STARTTLS listener before TLS: the same without
+    /// AUTH unless set.
+    pub fn capabilities_before_tls(mut self, capabilities: Capabilities) -> Self {
+        self.settings.capabilities_before_tls = Some(capabilities);
+        self
+    }
+
+    /// What the server puts up with.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// Everything that can also be changed later, at once.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The TLS versions: 1.2 and 1.3.
+    pub fn tls_versions(mut self, versions: TlsVersions) -> Self {
+        self.versions = versions;
+        self
+    }
+
+    /// Whether sessions can be resumed: yes.
+    pub fn resumption(mut self, resumption: bool) -> Self {
+        self.resumption = resumption;
+        self
+    }
+
+    /// Whether clients are asked for a certificate: no.
+    pub fn client_auth(mut self, client_auth: ClientAuth) -> Self {
+        self.client_auth = client_auth;
+        self
+    }
+
+    /// The time around which certificates are made: that of the system.
+    pub fn now(self, now: SystemTime) -> Self {
+        self.clock(move || now)
+    }
+
+    /// As [`now`](Self::now), with a clock that moves.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Clock(Arc::new(clock));
+        self
+    }
+
+    /// Listens on three ports of the loopback.
+    ///
+    /// # Errors
+    /// When a socket cannot be opened or a certificate cannot be made.
+    pub async fn start(self) -> Result<Rehearsal, Error> {
+        let address = self.address;
+        let mut server = Rehearsal::new(self)?;
+        server.listen(address).await?;
+        Ok(server)
+    }
+
+    /// A server without sockets, for
+    /// [`serve_stream`](Rehearsal::serve_stream). Its addresses have port 0.
+    ///
+    /// # Errors
+    /// When a certificate cannot be made.
+    pub fn build(self) -> Result<Rehearsal, Error> {
+        Rehearsal::new(self)
+    }
+}

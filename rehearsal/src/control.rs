@@ -1,0 +1,415 @@
+//! The server steered by lines of JSON, from any language.
+//!
+//! The first line out says where the server listens. Then one object per line
+//! in, with `do` and optionally an `id` of any kind, and one object per line
+//! out, with that `id`, `ok`, and the result or `error`. Requests are answered
+//! in order. The end of the input stops the server. `docs/rehearsal.md` lists
+//! the commands.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::authority::hex;
+use crate::{
+    Action, At, Chain, Cut, Fault, FaultHandle, Goodbye, LeafInfo, Received, Rehearsal, Restart, Rotate,
+    Settings, Signer, Which,
+};
+
+/// The longest line taken, in bytes.
+const LINE: u64 = 1024 * 1024;
+
+/// Serves control requests until `stop` or the end of the input, then stops
+/// the server.
+///
+/// # Errors
+/// Those of `reader` and `writer`; a request that fails is only answered.
+pub async fn serve<R, W>(server: Rehearsal, mut reader: R, mut writer: W) -> io::Result<()>
+where
+    R: AsyncBufRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut control = Control { server, handles: HashMap::new() };
+    say(&mut writer, &control.listening()).await?;
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if (&mut reader).take(LINE).read_until(b'\n', &mut line).await? == 0 {
+            break;
+        }
+        if line.last() != Some(&b'\n') && line.len() as u64 == LINE {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a control line is longer than 1 MiB"));
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let (id, result) = control.line(&line).await;
+        let stop = matches!(result, Ok(None));
+        let answer = match result {
+            Ok(Some(Value::Object(mut fields))) => {
+                fields.insert("ok".into(), true.into());
+                fields
+            }
+            Ok(_) => Map::from_iter([("ok".to_owned(), Value::Bool(true))]),
+            Err(error) => {
+                Map::from_iter([("ok".to_owned(), Value::Bool(false)), ("error".to_owned(), error.into())])
+            }
+        };
+        let mut answer = answer;
+        if let Some(id) = id {
+            answer.insert("id".into(), id);
+        }
+        if stop {
+            control.server.stop().await;
+        }
+        say(&mut writer, &Value::Object(answer)).await?;
+        if stop {
+            return Ok(());
+        }
+    }
+    control.server.stop().await;
+    Ok(())
+}
+
+async fn say(writer: &mut (impl AsyncWrite + Unpin), value: &Value) -> io::Result<()> {
+    let mut line = value.to_string();
+    line.push('\n');
+    writer.write_all(line.as_bytes()).await?;
+    writer.flush().await
+}
+
+/// A request, without its `id`.
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+enum Request {
+    Rotate {
+        #[serde(default)]
+        chain: Chain,
+        #[serde(default)]
+        signer: Signer,
+        #[serde(default)]
+        same_key: bool,
+        #[serde(default)]
+        fresh_tickets: bool,
+        not_before: Option<String>,
+        not_after: Option<String>,
+        share: Option<f64>,
+        #[serde(default)]
+        restart: bool,
+        #[serde(default)]
+        goodbye: Goodbye,
+        #[serde(default)]
+        down: f64,
+    },
+    Present {
+        chain: Chain,
+    },
+    Rollback {},
+    Restart {
+        #[serde(default)]
+        goodbye: Goodbye,
+        #[serde(default)]
+        down: f64,
+    },
+    Wave421 {},
+    Drop {
+        how: Cut,
+    },
+    Inject {
+        at: At,
+        action: ActionText,
+        #[serde(default)]
+        on: Which,
+        keep: Option<bool>,
+    },
+    Fault {
+        fault: u64,
+    },
+    Release {
+        fault: Option<u64>,
+    },
+    Remove {
+        fault: Option<u64>,
+    },
+    Wait {
+        messages: Option<usize>,
+        fault: Option<u64>,
+        #[serde(default = "half_a_minute")]
+        seconds: f64,
+    },
+    Received {
+        #[serde(default)]
+        bodies: bool,
+    },
+    Copies {
+        message_id: String,
+    },
+    Counts {},
+    Stats {},
+    Connections {},
+    Leaf {},
+    ClientCertificate {
+        name: String,
+    },
+    Settings {
+        set: Option<Value>,
+    },
+    Clear {},
+    Stop {},
+}
+
+fn half_a_minute() -> f64 {
+    30.0
+}
+
+/// An [`Action`] with text for bytes and seconds for durations.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ActionText {
+    Cut(Cut),
+    CutReply(usize, Cut),
+    Stall,
+    StallReply(usize),
+    ShutWindow,
+    Reply(String),
+    ReplyThenCut(String, Cut),
+    Extra(String),
+    Drip(f64),
+    EndlessLine,
+    EndlessReply,
+    SlowRead(usize, f64),
+    WrongMode,
+}
+
+impl ActionText {
+    fn action(self) -> Result<Action, String> {
+        Ok(match self {
+            ActionText::Cut(cut) => Action::Cut(cut),
+            ActionText::CutReply(bytes, cut) => Action::CutReply(bytes, cut),
+            ActionText::Stall => Action::Stall,
+            ActionText::StallReply(bytes) => Action::StallReply(bytes),
+            ActionText::ShutWindow => Action::ShutWindow,
+            ActionText::Reply(text) => Action::Reply(text.into()),
+            ActionText::ReplyThenCut(text, cut) => Action::ReplyThenCut(text.into(), cut),
+            ActionText::Extra(text) => Action::Extra(text.into()),
+            ActionText::Drip(pause) => Action::Drip(seconds(pause)?),
+            ActionText::EndlessLine => Action::EndlessLine,
+            ActionText::EndlessReply => Action::EndlessReply,
+            ActionText::SlowRead(bytes, pause) => Action::SlowRead(bytes, seconds(pause)?),
+            ActionText::WrongMode => Action::WrongMode,
+        })
+    }
+}
+
+struct Control {
+    server: Rehearsal,
+    handles: HashMap<u64, FaultHandle>,
+}
+
+/// `Ok(None)` is the request to stop.
+type Answer = Result<Option<Value>, String>;
+
+impl Control {
+    fn listening(&self) -> Value {
+        let server = &self.server;
+        json!({
+            "event": "listening",
+            "implicit": server.implicit_addr().to_string(),
+            "starttls": server.starttls_addr().to_string(),
+            "plain": server.plain_addr().to_string(),
+            "host": server.host(),
+            "ca_pem": server.ca_pem(),
+            "leaf": leaf(&server.leaf()),
+        })
+    }
+
+    async fn line(&mut self, line: &[u8]) -> (Option<Value>, Answer) {
+        let mut fields: Map<String, Value> = match serde_json::from_slice(line) {
+            Ok(fields) => fields,
+            Err(error) => return (None, Err(format!("not a JSON object: {error}"))),
+        };
+        let id = fields.remove("id");
+        let answer = match serde_json::from_value(Value::Object(fields)) {
+            Ok(request) => self.answer(request).await,
+            Err(error) => Err(error.to_string()),
+        };
+        (id, answer)
+    }
+
+    async fn answer(&mut self, request: Request) -> Answer {
+        let server = &self.server;
+        let text = |error: crate::Error| error.to_string();
+        let value = match request {
+            Request::Rotate {
+                chain,
+                signer,
+                same_key,
+                fresh_tickets,
+                not_before,
+                not_after,
+                share,
+                restart,
+                goodbye,
+                down,
+            } => {
+                let rotate = Rotate {
+                    chain,
+                    signer,
+                    same_key,
+                    fresh_tickets,
+                    not_before: not_before.as_deref().map(moment).transpose()?,
+                    not_after: not_after.as_deref().map(moment).transpose()?,
+                    share,
+                    restart: restart.then_some(Restart { goodbye, down: seconds(down)? }),
+                };
+                json!({ "leaf": leaf(&server.rotate(rotate).await.map_err(text)?) })
+            }
+            Request::Present { chain } => {
+                json!({ "leaf": leaf(&server.present(chain).await.map_err(text)?) })
+            }
+            Request::Rollback {} => json!({ "leaf": leaf(&server.rollback().map_err(text)?) }),
+            Request::Restart { goodbye, down } => {
+                server.restart(Restart { goodbye, down: seconds(down)? }).await.map_err(text)?;
+                json!({})
+            }
+            Request::Wave421 {} => json!({ "connections": server.wave_of_421().await }),
+            Request::Drop { how } => json!({ "connections": server.drop_connections(how).await }),
+            Request::Inject { at, action, on, keep } => {
+                let mut fault = Fault::new(at, action.action()?).on(on);
+                fault.keep = keep;
+                let handle = server.inject(fault).map_err(text)?;
+                let id = handle.id();
+                self.handles.insert(id, handle);
+                json!({ "fault": id })
+            }
+            Request::Fault { fault } => json!({ "fired": self.handle(fault)?.count() }),
+            Request::Release { fault } => {
+                if let Some(fault) = fault {
+                    self.handle(fault)?;
+                }
+                server.release(fault);
+                json!({})
+            }
+            Request::Remove { fault: Some(fault) } => {
+                self.handle(fault)?.remove();
+                self.handles.remove(&fault);
+                json!({})
+            }
+            Request::Remove { fault: None } => {
+                server.clear_faults();
+                self.handles.clear();
+                json!({})
+            }
+            Request::Wait { messages, fault, seconds: limit } => {
+                let handle = fault.map(|fault| self.handle(fault)).transpose()?;
+                let waiting = async {
+                    if let Some(messages) = messages {
+                        server.wait_received(messages).await;
+                    }
+                    if let Some(handle) = handle {
+                        handle.fired().await;
+                    }
+                };
+                tokio::time::timeout(seconds(limit)?, waiting)
+                    .await
+                    .map_err(|_| format!("it did not happen within {limit} s"))?;
+                json!({})
+            }
+            Request::Received { bodies } => {
+                let all: Vec<_> = server.received().iter().map(|it| message(it, bodies)).collect();
+                json!({ "received": all })
+            }
+            Request::Copies { message_id } => json!({ "copies": server.copies(&message_id) }),
+            Request::Counts {} => json!({ "counts": server.counts() }),
+            Request::Stats {} => json!({ "stats": server.stats() }),
+            Request::Connections {} => json!({ "connections": server.connections() }),
+            Request::Leaf {} => json!({ "leaf": leaf(&server.leaf()) }),
+            Request::ClientCertificate { name } => {
+                let made = server.client_certificate(&name).map_err(text)?;
+                json!({ "chain_pem": made.chain_pem, "key_pem": made.key_pem })
+            }
+            Request::Settings { set } => {
+                if let Some(set) = set {
+                    let mut all = json!(server.settings());
+                    merge(&mut all, set);
+                    let settings: Settings = serde_json::from_value(all).map_err(|error| error.to_string())?;
+                    server.update(|current| *current = settings);
+                }
+                json!({ "settings": server.settings() })
+            }
+            Request::Clear {} => {
+                server.clear_received();
+                json!({})
+            }
+            Request::Stop {} => return Ok(None),
+        };
+        Ok(Some(value))
+    }
+
+    fn handle(&self, fault: u64) -> Result<&FaultHandle, String> {
+        self.handles.get(&fault).ok_or_else(|| format!("there is no fault {fault}"))
+    }
+}
+
+/// Puts the fields of `new` into `old`, objects field by field.
+fn merge(old: &mut Value, new: Value) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (key, value) in new {
+                merge(old.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (old, new) => *old = new,
+    }
+}
+
+fn leaf(leaf: &LeafInfo) -> Value {
+    json!({
+        "serial": leaf.serial,
+        "sha256": leaf.fingerprint(),
+        "spki_sha256": hex(&leaf.spki_sha256),
+        "not_before": rfc3339(leaf.not_before),
+        "not_after": rfc3339(leaf.not_after),
+        "der_base64": STANDARD.encode(&leaf.der),
+    })
+}
+
+fn message(received: &Received, body: bool) -> Value {
+    let mut value = json!({
+        "message_id": received.message_id,
+        "from": received.envelope_from,
+        "recipients": received.recipients,
+        "size": received.size,
+        "tls": received.tls,
+        "auth_user": received.auth_user,
+        "connection": received.connection,
+        "at": rfc3339(received.at),
+    });
+    if body {
+        value["data_base64"] = STANDARD.encode(&received.data).into();
+    }
+    value
+}
+
+fn rfc3339(time: SystemTime) -> Option<String> {
+    OffsetDateTime::from(time).format(&Rfc3339).ok()
+}
+
+fn moment(text: &str) -> Result<SystemTime, String> {
+    match OffsetDateTime::parse(text, &Rfc3339) {
+        Ok(time) => Ok(time.into()),
+        Err(error) => Err(format!("{text:?} is not a time of RFC 3339: {error}")),
+    }
+}
+
+fn seconds(seconds: f64) -> Result<Duration, String> {
+    Duration::try_from_secs_f64(seconds).map_err(|error| format!("{seconds} s: {error}"))
+}
