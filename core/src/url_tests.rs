@@ -99,7 +99,7 @@ fn every_parameter_reaches_its_setting() {
     let seconds = Duration::from_secs;
     assert!(matches!(&config.tls.roots[..],
         [TrustRoots::Mozilla, TrustRoots::File(path)] if path.ends_with("ca root.pem")));
-    assert!(matches!(config.tls.min_version, TlsVersion::Tls13));
+    assert!(matches!(config.tls.minimum_version, TlsVersion::Tls13));
     assert_eq!(config.tls.sni.as_deref(), Some("sni.example"));
     assert_eq!(config.tls.verify_name.as_deref(), Some("verify.example"));
     assert!(config.tls.danger_accept_any_certificate);
@@ -132,8 +132,8 @@ fn every_parameter_reaches_its_setting() {
     assert!(config.chunking);
     assert!(config.require_all_recipients);
     assert_eq!(config.probe_interval, Some(seconds(300)));
-    assert_eq!(config.full_handshake_interval, seconds(1800));
-    assert_eq!(config.expiry_margin, seconds(90));
+    assert_eq!(config.tls.full_handshake_interval, seconds(1800));
+    assert_eq!(config.tls.expiry_margin, seconds(90));
     assert_eq!(ok("smtp://h?fresh=true").pool.max_messages, Some(1));
     assert_eq!(ok("smtp://h?fresh=false").pool.max_messages, None);
 }

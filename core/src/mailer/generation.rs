@@ -87,7 +87,7 @@ mod tests {
     fn leaf(number: u8, issued: u64) -> Leaf {
         let at = |days: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(days * 86_400);
         Leaf {
-            fingerprint: Fingerprint::new([number; 32]),
+            fingerprint: Fingerprint::of(&[number]),
             serial: number.to_string(),
             not_before: at(issued),
             not_after: at(issued + 47),

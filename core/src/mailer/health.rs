@@ -183,7 +183,7 @@ mod tests {
     fn leaf(days: u32) -> Leaf {
         let not_before = SystemTime::UNIX_EPOCH + 20_000 * DAY;
         Leaf {
-            fingerprint: Fingerprint::new([1; 32]),
+            fingerprint: Fingerprint::of(b"leaf"),
             serial: "01".into(),
             not_before,
             not_after: not_before + days * DAY,

@@ -18,6 +18,8 @@ mod oauth;
 mod scram;
 mod select;
 
+#[cfg(test)]
+pub(crate) use credentials::Secret;
 pub use credentials::{Credentials, TokenError, TokenProvider};
 pub(crate) use exchange::{Exchange, refuses_mechanism_only};
 pub(crate) use mechanism::CredentialKind;

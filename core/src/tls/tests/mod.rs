@@ -132,7 +132,7 @@ async fn connect(
         let read = stream.read_exact(&mut greeting).await;
         read.map_err(|error| context.failure(Stage::Greeting, error))?;
         assert_eq!(greeting, *GREETING);
-        Ok(peer)
+        Ok::<_, Error>(peer)
     };
     let (served, connected) = tokio::join!(serving, connecting);
     Ok((connected?, served.expect("the client was content")))
