@@ -17,24 +17,29 @@ use rustls_pki_types::{CertificateDer, ServerName};
 
 type Tls = StreamOwned<ClientConnection, TcpStream>;
 
-const ENVELOPE: &[u8] = b"MAIL FROM:<a@client.test> BODY=8BITMIME\r\nRCPT TO:<b@server.test>\r\nDATA\r\n";
+const ENVELOPE: &[u8] =
+    b"MAIL FROM:<a@client.test> BODY=8BITMIME\r\nRCPT TO:<b@server.test>\r\nDATA\r\n";
 
 fn main() {
     let messages: usize = std::env::args().nth(1).map_or(40_000, |text| text.parse().unwrap());
     let messages = messages / 4 * 4;
     // One thread for the server, so one core at most.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let server = runtime.block_on(Rehearsal::builder().start()).unwrap();
 
     let mut body = b"Message-ID: <throughput@client.test>\r\nSubject: 2 KB\r\n\r\n".to_vec();
     while body.len() < 2048 {
-        body.extend_from_slice(b"The quick brown fox jumps over the lazy dog, and once more for good measure.\r\n");
+        body.extend_from_slice(
+            b"The quick brown fox jumps over the lazy dog, and once more for good measure.\r\n",
+        );
     }
     body.extend_from_slice(b".\r\n");
     let chained = [body.as_slice(), ENVELOPE].concat();
     let chunk = format!("BDAT {} LAST\r\n", body.len() - 3).into_bytes();
     let chunked =
-        [ENVELOPE.strip_suffix(b"DATA\r\n").unwrap(), chunk.as_slice(), &body[..body.len() - 3]].concat();
+        [ENVELOPE.strip_suffix(b"DATA\r\n").unwrap(), chunk.as_slice(), &body[..body.len() - 3]]
+            .concat();
 
     let report = |what: &str, run: &dyn Fn()| {
         let start = Instant::now();

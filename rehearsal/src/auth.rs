@@ -30,7 +30,12 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     pub(crate) fn new(passwords: HashMap<String, String>, tokens: HashMap<String, String>) -> Self {
-        Accounts { passwords, tokens, salt: fastrand::u128(..).to_be_bytes(), salted: Mutex::default() }
+        Accounts {
+            passwords,
+            tokens,
+            salt: fastrand::u128(..).to_be_bytes(),
+            salted: Mutex::default(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -126,12 +131,27 @@ pub(crate) struct Exchange {
 enum State {
     Plain,
     LoginUser,
-    LoginPassword { user: String },
+    LoginPassword {
+        user: String,
+    },
     CramStart,
-    Cram { challenge: String },
-    ScramFirst { hash: Hash, plus: bool },
-    ScramFinal { hash: Hash, user: String, expected_binding: Vec<u8>, nonce: String, auth_message: String },
-    ScramEnd { user: String },
+    Cram {
+        challenge: String,
+    },
+    ScramFirst {
+        hash: Hash,
+        plus: bool,
+    },
+    ScramFinal {
+        hash: Hash,
+        user: String,
+        expected_binding: Vec<u8>,
+        nonce: String,
+        auth_message: String,
+    },
+    ScramEnd {
+        user: String,
+    },
     XOAuth2,
     OAuthBearer,
     /// The error has been told; whatever the client says, it is refused.
@@ -198,9 +218,15 @@ impl Exchange {
                 self.scram_first(hash, plus, input, accounts, channel).unwrap_or(Step::Reject)
             }
             State::ScramFinal { hash, user, expected_binding, nonce, auth_message } => {
-                let Some(signature) =
-                    scram_final(hash, &user, &expected_binding, &nonce, &auth_message, input, accounts)
-                else {
+                let Some(signature) = scram_final(
+                    hash,
+                    &user,
+                    &expected_binding,
+                    &nonce,
+                    &auth_message,
+                    input,
+                    accounts,
+                ) else {
                     return Step::Reject;
                 };
                 self.state = State::ScramEnd { user };
@@ -216,7 +242,10 @@ impl Exchange {
             }
             State::OAuthBearer => {
                 let mut parts = input.split('\x01');
-                let user = parts.next().and_then(|gs2| gs2.strip_prefix("n,a=")).and_then(|it| it.strip_suffix(','));
+                let user = parts
+                    .next()
+                    .and_then(|gs2| gs2.strip_prefix("n,a="))
+                    .and_then(|it| it.strip_suffix(','));
                 let token = parts.find_map(|part| part.strip_prefix("auth=Bearer "));
                 let user = user.map(unescape);
                 self.bearer(user.as_deref(), token, accounts)
@@ -261,7 +290,9 @@ impl Exchange {
         let mut expected_binding = gs2_header.as_bytes().to_vec();
         match (plus, flag) {
             (true, "p=tls-exporter") => expected_binding.extend(channel.exporter.as_ref()?),
-            (true, "p=tls-server-end-point") => expected_binding.extend(channel.end_point.as_ref()?),
+            (true, "p=tls-server-end-point") => {
+                expected_binding.extend(channel.end_point.as_ref()?)
+            }
             (false, "n") => {}
             (false, "y") if !channel.plus_offered => {}
             _ => return None,
@@ -340,14 +371,24 @@ mod tests {
     fn plain_wants_exactly_the_right_password() {
         assert_eq!(one("PLAIN", "\0user\0pencil"), Step::Accept("user".into()));
         assert_eq!(one("PLAIN", "user\0user\0pencil"), Step::Accept("user".into()));
-        for wrong in ["\0user\0penci", "\0usr\0pencil", "other\0user\0pencil", "\0user", "\0user\0pencil\0", ""] {
+        for wrong in [
+            "\0user\0penci",
+            "\0usr\0pencil",
+            "other\0user\0pencil",
+            "\0user",
+            "\0user\0pencil\0",
+            "",
+        ] {
             assert_eq!(one("PLAIN", wrong), Step::Reject, "{wrong:?}");
         }
     }
 
     #[test]
     fn a_refused_token_is_explained_before_the_refusal() {
-        assert_eq!(one("XOAUTH2", "user=user\x01auth=Bearer token\x01\x01"), Step::Accept("user".into()));
+        assert_eq!(
+            one("XOAUTH2", "user=user\x01auth=Bearer token\x01\x01"),
+            Step::Accept("user".into())
+        );
         let mut exchange = Exchange::new("XOAUTH2").expect("it is known");
         let (accounts, channel) = (accounts(), Channel::default());
         let step = exchange.step(b"user=user\x01auth=Bearer old\x01\x01", &accounts, &channel);
@@ -357,12 +398,17 @@ mod tests {
 
     #[test]
     fn cram_md5_agrees_with_the_example_of_rfc_2195() {
-        let accounts =
-            Accounts::new(HashMap::from([("tim".to_owned(), "tanstaaftanstaaf".to_owned())]), HashMap::new());
+        let accounts = Accounts::new(
+            HashMap::from([("tim".to_owned(), "tanstaaftanstaaf".to_owned())]),
+            HashMap::new(),
+        );
         let challenge = "<1896.697170952@postoffice.reston.mci.net>";
         let step = cram(&accounts, challenge, "tim b913a602c7eda7a495b4e6e7334d3890");
         assert_eq!(step, Step::Accept("tim".into()));
-        assert_eq!(cram(&accounts, challenge, "tim b913a602c7eda7a495b4e6e7334d3891"), Step::Reject);
+        assert_eq!(
+            cram(&accounts, challenge, "tim b913a602c7eda7a495b4e6e7334d3891"),
+            Step::Reject
+        );
     }
 
     #[test]
@@ -371,6 +417,9 @@ mod tests {
         let mut exchange = Exchange::new("SCRAM-SHA-256").expect("it is known");
         assert_eq!(exchange.step(b"y,,n=user,r=abc", &accounts(), &channel), Step::Reject);
         let mut exchange = Exchange::new("SCRAM-SHA-256").expect("it is known");
-        assert!(matches!(exchange.step(b"n,,n=user,r=abc", &accounts(), &channel), Step::Challenge(_)));
+        assert!(matches!(
+            exchange.step(b"n,,n=user,r=abc", &accounts(), &channel),
+            Step::Challenge(_)
+        ));
     }
 }

@@ -7,8 +7,8 @@
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, PublicKeyData, SerialNumber,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, PublicKeyData, SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
@@ -94,7 +94,9 @@ pub struct ClientCertificate {
 
 impl std::fmt::Debug for ClientCertificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ClientCertificate").field("chain_pem", &self.chain_pem).finish_non_exhaustive()
+        f.debug_struct("ClientCertificate")
+            .field("chain_pem", &self.chain_pem)
+            .finish_non_exhaustive()
     }
 }
 
@@ -202,7 +204,8 @@ impl Authority {
                 (params.signed_by(&key, &between)?, vec![between.der().clone()])
             }
             Chain::ExpiredIntermediate => {
-                let between = intermediate(&self.root, self.count + 1000, now - 3650 * DAY, now - DAY)?;
+                let between =
+                    intermediate(&self.root, self.count + 1000, now - 3650 * DAY, now - DAY)?;
                 (params.signed_by(&key, &between)?, vec![between.der().clone()])
             }
             Chain::MissingIntermediate => (params.signed_by(&key, &self.intermediate)?, Vec::new()),
@@ -210,7 +213,9 @@ impl Authority {
                 params.signed_by(&key, &self.intermediate)?,
                 vec![self.intermediate.der().clone(), self.root.der().clone()],
             ),
-            _ => (params.signed_by(&key, &self.intermediate)?, vec![self.intermediate.der().clone()]),
+            _ => {
+                (params.signed_by(&key, &self.intermediate)?, vec![self.intermediate.der().clone()])
+            }
         };
         if order.chain != Chain::Expired && order.chain != Chain::NotYetValid {
             self.last_not_before = Some(not_before);
@@ -230,7 +235,11 @@ impl Authority {
     }
 
     /// A certificate for client authentication, under the same root.
-    pub(crate) fn issue_client(&self, name: &str, now: SystemTime) -> Result<ClientCertificate, Error> {
+    pub(crate) fn issue_client(
+        &self,
+        name: &str,
+        now: SystemTime,
+    ) -> Result<ClientCertificate, Error> {
         let key = KeyPair::generate()?;
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -274,9 +283,16 @@ fn root(name: &str, now: SystemTime) -> Result<Ca, Error> {
     Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
 }
 
-fn intermediate(root: &Ca, number: u32, now: SystemTime, not_after: SystemTime) -> Result<Ca, Error> {
+fn intermediate(
+    root: &Ca,
+    number: u32,
+    now: SystemTime,
+    not_after: SystemTime,
+) -> Result<Ca, Error> {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, format!("Everpost Rehearsal Intermediate {number}"));
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("Everpost Rehearsal Intermediate {number}"));
     params.not_before = OffsetDateTime::from(now.min(not_after) - 3649 * DAY);
     params.not_after = OffsetDateTime::from(not_after);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));

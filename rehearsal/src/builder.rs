@@ -1,17 +1,17 @@
 //! Everything that can be said before the server starts.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::server::Clock;
 use crate::settings::{Capabilities, Limits, Settings};
+use crate::shared::Clock;
 use crate::tls::{ClientAuth, TlsVersions};
 use crate::{Error, Rehearsal};
 
 /// Configures a [`Rehearsal`]; every option has a default.
-#[derive(Debug)]
 pub struct Builder {
     pub(crate) host: String,
     pub(crate) names: Option<Vec<String>>,
@@ -23,6 +23,17 @@ pub struct Builder {
     pub(crate) client_auth: ClientAuth,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // No passwords and no tokens.
+        f.debug_struct("Builder")
+            .field("host", &self.host)
+            .field("address", &self.address)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Builder {
@@ -148,5 +159,17 @@ impl Builder {
     /// When a certificate cannot be made.
     pub fn build(self) -> Result<Rehearsal, Error> {
         Rehearsal::new(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Builder;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let builder = Builder::default().credentials("user", "hunter2").token("user", "bearer9");
+        let text = format!("{builder:?}");
+        assert!(!text.contains("hunter2") && !text.contains("bearer9"), "{text}");
     }
 }

@@ -20,8 +20,8 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWr
 
 use crate::authority::hex;
 use crate::{
-    Action, At, Chain, Cut, Fault, FaultHandle, Goodbye, LeafInfo, Received, Rehearsal, Restart, Rotate,
-    Settings, Signer, Which,
+    Action, At, Chain, Cut, Fault, FaultHandle, Goodbye, LeafInfo, Received, Rehearsal, Restart,
+    Rotate, Settings, Signer, Which,
 };
 
 /// The longest line taken, in bytes.
@@ -46,7 +46,10 @@ where
             break;
         }
         if line.last() != Some(&b'\n') && line.len() as u64 == LINE {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a control line is longer than 1 MiB"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a control line is longer than 1 MiB",
+            ));
         }
         if line.trim_ascii().is_empty() {
             continue;
@@ -59,9 +62,10 @@ where
                 fields
             }
             Ok(_) => Map::from_iter([("ok".to_owned(), Value::Bool(true))]),
-            Err(error) => {
-                Map::from_iter([("ok".to_owned(), Value::Bool(false)), ("error".to_owned(), error.into())])
-            }
+            Err(error) => Map::from_iter([
+                ("ok".to_owned(), Value::Bool(false)),
+                ("error".to_owned(), error.into()),
+            ]),
         };
         let mut answer = answer;
         if let Some(id) = id {
@@ -340,7 +344,8 @@ impl Control {
                 if let Some(set) = set {
                     let mut all = json!(server.settings());
                     merge(&mut all, set);
-                    let settings: Settings = serde_json::from_value(all).map_err(|error| error.to_string())?;
+                    let settings: Settings =
+                        serde_json::from_value(all).map_err(|error| error.to_string())?;
                     server.update(|current| *current = settings);
                 }
                 json!({ "settings": server.settings() })

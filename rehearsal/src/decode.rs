@@ -144,7 +144,10 @@ mod tests {
         for not_an_end in ["a\n.\n", "a\r.\r", "a\r\n.\n", "a\n.\r\n", "a\r\n.\r"] {
             assert_eq!(decode(not_an_end.as_bytes(), 1, false), None, "{not_an_end:?}");
         }
-        assert_eq!(decode(b"a\r\n.\r\nMAIL", 1, false), Some((b"a\r\n".to_vec(), b"MAIL".to_vec())));
+        assert_eq!(
+            decode(b"a\r\n.\r\nMAIL", 1, false),
+            Some((b"a\r\n".to_vec(), b"MAIL".to_vec()))
+        );
         assert_eq!(decode(b".\r\n", 9, false), Some((vec![], vec![])));
     }
 

@@ -369,7 +369,10 @@ impl Faults {
     /// Releases one fault, or all of them; says how many there were.
     pub(crate) fn release(&self, id: Option<u64>) -> usize {
         let held = lock(&self.held);
-        let hit = held.iter().filter_map(std::sync::Weak::upgrade).filter(|it| id.is_none_or(|id| id == it.id));
+        let hit = held
+            .iter()
+            .filter_map(std::sync::Weak::upgrade)
+            .filter(|it| id.is_none_or(|id| id == it.id));
         hit.map(|it| it.release.cancel()).count()
     }
 

@@ -31,10 +31,13 @@ pub mod control;
 mod decode;
 mod error;
 mod fault;
+mod listen;
 mod record;
+mod rotate;
 mod server;
 mod session;
 mod settings;
+mod shared;
 mod tls;
 mod wire;
 
@@ -43,8 +46,10 @@ pub use builder::Builder;
 pub use error::Error;
 pub use fault::{Action, At, Cut, Fault, FaultHandle, Which};
 pub use record::{Closed, ConnectionLog, Handshake, Received, Stats};
-pub use server::{Goodbye, Listener, Rehearsal, Restart, Rotate, Signer};
+pub use rotate::{Goodbye, Restart, Rotate, Signer};
+pub use server::Rehearsal;
 pub use settings::{Capabilities, Limits, Rate, Refusal, ReplyStyle, Settings};
+pub use shared::Listener;
 pub use tls::{ClientAuth, TlsVersions};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

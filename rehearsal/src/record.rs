@@ -201,7 +201,8 @@ impl Connection {
 
     /// Tells an idle connection to go; false when it is busy.
     pub(crate) fn tell(&self) -> bool {
-        let told = self.idle.compare_exchange(IDLE, TOLD, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let told =
+            self.idle.compare_exchange(IDLE, TOLD, Ordering::AcqRel, Ordering::Acquire).is_ok();
         self.nudge.notify_one();
         told
     }
@@ -238,7 +239,11 @@ impl Record {
     }
 
     /// Opens a connection; the second value says how many are open with it.
-    pub(crate) fn open(&self, listener: crate::Listener, peer: Option<SocketAddr>) -> (Arc<Connection>, u64) {
+    pub(crate) fn open(
+        &self,
+        listener: crate::Listener,
+        peer: Option<SocketAddr>,
+    ) -> (Arc<Connection>, u64) {
         let mut books = lock(&self.books);
         books.last_id += 1;
         books.stats.connections += 1;

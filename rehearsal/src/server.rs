@@ -1,203 +1,29 @@
 //! The server: its listeners, what they serve, and the commands to change it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
 
-use rustls::server::ProducesTickets;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Accounts;
 use crate::authority::{Authority, Chain, ClientCertificate, LeafInfo, Order as LeafOrder};
-use crate::fault::{Action, At, Cut, Fault, FaultHandle, Faults};
+use crate::fault::{Action, At, Cut, Fault, FaultHandle};
+use crate::listen::{accept, bind, serve};
 use crate::lock;
 use crate::record::{Connection, ConnectionLog, Order, Received, Record, Stats};
-use crate::session::Session;
+use crate::rotate::{Restart, Rotate, Signer};
 use crate::settings::Settings;
-use crate::tls::{Identity, Parts, fresh_ticketer};
-use crate::wire::{Other, Transport};
+use crate::shared::{Listener, Serving, Shared};
+use crate::tls::{Parts, fresh_ticketer};
+use crate::wire::Other;
 use crate::{Builder, Error};
-
-/// Attempts to listen on a port again after a restart, and the wait between.
-const REBIND: (u32, Duration) = (50, Duration::from_millis(20));
-
-/// Which of the three listeners a connection came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Listener {
-    /// TLS from the first byte, as on port 465.
-    Implicit,
-    /// Plain until STARTTLS, as on port 587.
-    #[serde(rename = "starttls")]
-    StartTls,
-    /// Plain for good.
-    Plain,
-}
-
-/// The time by which certificates are made and messages stamped.
-#[derive(Clone)]
-pub(crate) struct Clock(pub(crate) Arc<dyn Fn() -> SystemTime + Send + Sync>);
-
-impl Clock {
-    pub(crate) fn now(&self) -> SystemTime {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Clock")
-    }
-}
-
-/// Who signs a new leaf.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Signer {
-    /// The same intermediate as before.
-    #[default]
-    Same,
-    /// A new intermediate under the same root.
-    NewIntermediate,
-}
-
-/// How live connections end in a restart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Goodbye {
-    /// A 421 and an orderly close, in the middle of whatever it is.
-    #[default]
-    Farewell,
-    /// A TCP reset.
-    Rst,
-    /// The end of the stream without close_notify.
-    Fin,
-    /// close_notify and the end of the stream.
-    CloseNotify,
-}
-
-impl Goodbye {
-    fn order(self) -> Order {
-        match self {
-            Goodbye::Farewell => Order::Farewell,
-            Goodbye::Rst => Order::Cut(Cut::Rst),
-            Goodbye::Fin => Order::Cut(Cut::Fin),
-            Goodbye::CloseNotify => Order::Cut(Cut::CloseNotify),
-        }
-    }
-}
-
-/// A restart: every connection ends, the same ports listen again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Restart {
-    /// How live connections end.
-    pub goodbye: Goodbye,
-    /// How long nothing listens in between.
-    pub down: Duration,
-}
-
-/// A change of certificate. The default is what a renewal does: a new key and
-/// leaf under the same intermediate, in place, ticket keys kept.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Rotate {
-    /// What to serve.
-    pub chain: Chain,
-    /// Who signs it.
-    pub signer: Signer,
-    /// Keep the private key, as a renewal with `--reuse-key` does.
-    pub same_key: bool,
-    /// Forget the ticket keys, so that no earlier session resumes.
-    pub fresh_tickets: bool,
-    /// The leaf's validity, where it shall not be the chain's own.
-    pub not_before: Option<SystemTime>,
-    /// See [`not_before`](Self::not_before).
-    pub not_after: Option<SystemTime>,
-    /// Serve the new leaf to this share of new connections only, evenly
-    /// spread, and the old one to the others: 0.5 alternates.
-    pub share: Option<f64>,
-    /// Restart the server with it.
-    pub restart: Option<Restart>,
-}
-
-/// What handshakes are given.
-struct Serving {
-    authority: Authority,
-    ticketer: Arc<dyn ProducesTickets>,
-    /// Oldest first, the last being current.
-    history: Vec<Arc<Identity>>,
-    /// The share of the current one, if the one before it is served too.
-    share: Option<f64>,
-    handed_out: u64,
-}
-
-/// What sessions see of the server.
-pub(crate) struct Shared {
-    pub(crate) host: String,
-    pub(crate) clock: Clock,
-    pub(crate) accounts: Accounts,
-    pub(crate) record: Record,
-    pub(crate) faults: Arc<Faults>,
-    pub(crate) queued: AtomicU64,
-    pub(crate) stop: CancellationToken,
-    settings: Mutex<Arc<Settings>>,
-    serving: Mutex<Serving>,
-    rate: Mutex<VecDeque<Instant>>,
-    client_names: Mutex<HashMap<[u8; 32], String>>,
-}
-
-impl Shared {
-    pub(crate) fn settings(&self) -> Arc<Settings> {
-        lock(&self.settings).clone()
-    }
-
-    /// The certificate for the next handshake.
-    pub(crate) fn identity(&self) -> Arc<Identity> {
-        let mut serving = lock(&self.serving);
-        let count = serving.handed_out;
-        serving.handed_out += 1;
-        let newest = serving.history.len() - 1;
-        let index = match serving.share {
-            // The running total crosses a whole number at every new one.
-            Some(share) if ((count + 1) as f64 * share).floor() <= (count as f64 * share).floor() => {
-                newest.saturating_sub(1)
-            }
-            _ => newest,
-        };
-        serving.history[index].clone()
-    }
-
-    /// Counts a transaction; when there are too many, says whether to close.
-    pub(crate) fn over_rate(&self, settings: &Settings) -> Option<bool> {
-        let rate = settings.limits.rate?;
-        let window = Duration::try_from_secs_f64(rate.seconds).unwrap_or_default();
-        let now = Instant::now();
-        let mut recent = lock(&self.rate);
-        while recent.front().is_some_and(|&at| now.duration_since(at) >= window) {
-            recent.pop_front();
-        }
-        if recent.len() >= rate.messages as usize {
-            return Some(rate.close);
-        }
-        recent.push_back(now);
-        None
-    }
-
-    /// The name that a client certificate was made for.
-    pub(crate) fn client_name(&self, leaf: &[u8]) -> String {
-        let digest: [u8; 32] = Sha256::digest(leaf).into();
-        lock(&self.client_names).get(&digest).cloned().unwrap_or_else(|| "unknown".to_owned())
-    }
-}
 
 /// What listens, and on which addresses.
 #[derive(Default)]
@@ -246,9 +72,9 @@ impl Rehearsal {
             roots: authority.root_der(),
             clock: builder.clock.clone(),
         };
-        let names = builder
-            .names
-            .unwrap_or_else(|| vec![builder.host.clone(), "127.0.0.1".to_owned(), "::1".to_owned()]);
+        let names = builder.names.unwrap_or_else(|| {
+            vec![builder.host.clone(), "127.0.0.1".to_owned(), "::1".to_owned()]
+        });
         let issued = authority.issue(&LeafOrder {
             chain: Chain::Good,
             names: &names,
@@ -344,7 +170,8 @@ impl Rehearsal {
     /// # Errors
     /// [`Error::Certificate`] when it cannot be made.
     pub fn client_certificate(&self, name: &str) -> Result<ClientCertificate, Error> {
-        let made = lock(&self.shared.serving).authority.issue_client(name, self.shared.clock.now())?;
+        let made =
+            lock(&self.shared.serving).authority.issue_client(name, self.shared.clock.now())?;
         let digest: [u8; 32] = Sha256::digest(&made.chain[0]).into();
         lock(&self.shared.client_names).insert(digest, name.to_owned());
         Ok(made)
@@ -473,12 +300,17 @@ impl Rehearsal {
         let simple = matches!(fault.action, Action::Cut(_) | Action::Stall);
         let wrong = match fault.at {
             At::RawReceived(_) | At::RawSent(_) => !simple,
-            At::Sent(_) => !simple && !matches!(fault.action, Action::Reply(_) | Action::ReplyThenCut(..)),
+            At::Sent(_) => {
+                !simple && !matches!(fault.action, Action::Reply(_) | Action::ReplyThenCut(..))
+            }
             At::Accept => false,
             _ => fault.action == Action::WrongMode,
         };
         if wrong {
-            return Err(Error::Invalid(format!("{:?} has no meaning at {:?}", fault.action, fault.at)));
+            return Err(Error::Invalid(format!(
+                "{:?} has no meaning at {:?}",
+                fault.action, fault.at
+            )));
         }
         let idle = fault.at == At::Idle;
         let handle = self.shared.faults.inject(fault, self.shared.record.next_connection());
@@ -563,7 +395,11 @@ impl Rehearsal {
 
     /// Serves one connection over any stream, to its end: no socket needed.
     /// The future outlives the borrow; spawn it.
-    pub fn serve_stream<S>(&self, stream: S, listener: Listener) -> impl Future<Output = ()> + Send + use<S>
+    pub fn serve_stream<S>(
+        &self,
+        stream: S,
+        listener: Listener,
+    ) -> impl Future<Output = ()> + Send + use<S>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -586,53 +422,4 @@ async fn ended(connections: &[Arc<Connection>]) {
     for connection in connections {
         connection.ended.cancelled().await;
     }
-}
-
-async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    let mut attempt = 0;
-    loop {
-        match TcpListener::bind(address).await {
-            Ok(socket) => return Ok(socket),
-            Err(_) if address.port() != 0 && attempt < REBIND.0 => {
-                attempt += 1;
-                tokio::time::sleep(REBIND.1).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-async fn accept(shared: Arc<Shared>, socket: TcpListener, kind: Listener, token: CancellationToken) {
-    loop {
-        let (stream, peer) = tokio::select! {
-            biased;
-            () = token.cancelled() => return,
-            accepted = socket.accept() => match accepted {
-                Ok(accepted) => accepted,
-                // Too many open files, or a client that went at once.
-                Err(error) => {
-                    tracing::debug!(%error, "accept failed");
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-            },
-        };
-        // Without it a reply would wait for the client's ACK; it cannot fail
-        // on a socket that is alive.
-        let _ = stream.set_nodelay(true);
-        tokio::spawn(serve(shared.clone(), Box::new(stream), Some(peer), kind));
-    }
-}
-
-/// Opens the books for a connection now, and runs it when polled.
-fn serve(
-    shared: Arc<Shared>,
-    transport: Box<dyn Transport>,
-    peer: Option<SocketAddr>,
-    listener: Listener,
-) -> impl Future<Output = ()> + Send + use<> {
-    let (connection, open) = shared.record.open(listener, peer);
-    let limit = shared.settings().limits.connections;
-    let crowded = limit.is_some_and(|limit| open > limit);
-    Session::serve(shared, connection, listener, transport, crowded)
 }

@@ -13,9 +13,9 @@ use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use serde::{Deserialize, Serialize};
 
-use crate::authority::{Issued, LeafInfo};
-use crate::server::Clock;
 use crate::Error;
+use crate::authority::{Issued, LeafInfo};
+use crate::shared::Clock;
 
 /// The protocol versions that the server speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,19 +92,24 @@ impl Parts {
         ticketer: &Arc<dyn ProducesTickets>,
     ) -> Result<Arc<Identity>, Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let builder =
-            ServerConfig::builder_with_details(provider.clone(), Arc::new(Time(self.clock.clone())))
-                .with_protocol_versions(&self.versions.list())?;
+        let builder = ServerConfig::builder_with_details(
+            provider.clone(),
+            Arc::new(Time(self.clock.clone())),
+        )
+        .with_protocol_versions(&self.versions.list())?;
         let builder = if self.client_auth == ClientAuth::None {
             builder.with_no_client_auth()
         } else {
             let mut roots = RootCertStore::empty();
             roots.add(self.roots.clone())?;
-            let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            let mut verifier =
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
             if self.client_auth == ClientAuth::Optional {
                 verifier = verifier.allow_unauthenticated();
             }
-            builder.with_client_cert_verifier(verifier.build().map_err(|error| Error::Tls(error.to_string()))?)
+            builder.with_client_cert_verifier(
+                verifier.build().map_err(|error| Error::Tls(error.to_string()))?,
+            )
         };
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.key.clone()));
         let mut config = builder.with_single_cert(issued.chain, key)?;

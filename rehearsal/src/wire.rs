@@ -32,13 +32,21 @@ pub(crate) struct Other<S>(pub(crate) S);
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for Other<S> {}
 
 impl<S: AsyncRead + Unpin> AsyncRead for Other<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Other<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
 
@@ -72,7 +80,12 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(transport: Box<dyn Transport>, raw: Arc<Raw>, faults: Arc<Faults>, connection: u64) -> Self {
+    pub(crate) fn new(
+        transport: Box<dyn Transport>,
+        raw: Arc<Raw>,
+        faults: Arc<Faults>,
+        connection: u64,
+    ) -> Self {
         Wire { transport, raw, faults, connection, ending: false }
     }
 
@@ -131,7 +144,11 @@ pub(crate) fn struck(error: &io::Error) -> Option<(Meter, u64)> {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let room = self.allowance(Meter::RawReceived)?.min(buf.remaining());
         let before = buf.filled().len();
         if room == buf.remaining() {
@@ -152,9 +169,14 @@ impl AsyncRead for Wire {
 }
 
 impl AsyncWrite for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let room = self.allowance(Meter::RawSent)?.min(buf.len());
-        let written = std::task::ready!(Pin::new(&mut self.transport).poll_write(cx, &buf[..room]))?;
+        let written =
+            std::task::ready!(Pin::new(&mut self.transport).poll_write(cx, &buf[..room]))?;
         self.raw.sent.fetch_add(written as u64, Ordering::Relaxed);
         Poll::Ready(Ok(written))
     }
@@ -189,7 +211,11 @@ impl Link {
 }
 
 impl AsyncRead for Link {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match &mut *self {
             Link::Plain(wire) => Pin::new(wire).poll_read(cx, buf),
             Link::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
@@ -199,7 +225,11 @@ impl AsyncRead for Link {
 }
 
 impl AsyncWrite for Link {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match &mut *self {
             Link::Plain(wire) => Pin::new(wire).poll_write(cx, buf),
             Link::Tls(tls) => Pin::new(tls).poll_write(cx, buf),

@@ -1,16 +1,13 @@
-//! Commands and their replies (RFC 5321, 4954, 3207).
+//! Commands and their replies (RFC 5321, 3207).
 
 use super::{Ending, Flow, Mode, Session, Transaction};
-use crate::auth::{Exchange, Step};
 use crate::decode::Decoder;
 use crate::fault::At;
 use crate::lock;
 use crate::record::{COMMANDS_KEPT, Closed};
-use crate::server::Listener;
 use crate::settings::refusal;
+use crate::shared::Listener;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Buf;
 
 /// The longest command line; AUTH lines may be this long (RFC 4954 §4).
@@ -21,7 +18,12 @@ fn render(out: &mut Vec<u8>, code: u16, status: &str, text: &str) {
     let mut lines = text.split('\n').peekable();
     while let Some(line) = lines.next() {
         let dash = if lines.peek().is_some() { b'-' } else { b' ' };
-        out.extend([b'0' + (code / 100) as u8, b'0' + (code / 10 % 10) as u8, b'0' + (code % 10) as u8, dash]);
+        out.extend([
+            b'0' + (code / 100) as u8,
+            b'0' + (code / 10 % 10) as u8,
+            b'0' + (code % 10) as u8,
+            dash,
+        ]);
         if !status.is_empty() {
             out.extend_from_slice(status.as_bytes());
             out.push(b' ');
@@ -33,7 +35,13 @@ fn render(out: &mut Vec<u8>, code: u16, status: &str, text: &str) {
 
 impl Session {
     /// Answers, unless a fault does; true when the command takes effect.
-    pub(super) async fn answer(&mut self, at: At, code: u16, status: &str, text: &str) -> Flow<bool> {
+    pub(super) async fn answer(
+        &mut self,
+        at: At,
+        code: u16,
+        status: &str,
+        text: &str,
+    ) -> Flow<bool> {
         let status = if self.settings.capabilities.enhanced_status_codes { status } else { "" };
         if !self.shared.faults.any() {
             render(&mut self.out, code, status, text);
@@ -60,7 +68,7 @@ impl Session {
     }
 
     /// An answer at a place that no fault has a name for.
-    async fn say(&mut self, code: u16, status: &str, text: &str) -> Flow<bool> {
+    pub(super) async fn say(&mut self, code: u16, status: &str, text: &str) -> Flow<bool> {
         let status = if self.settings.capabilities.enhanced_status_codes { status } else { "" };
         render(&mut self.out, code, status, text);
         self.marks.push(self.out.len());
@@ -68,10 +76,25 @@ impl Session {
     }
 
     /// Has the last word.
-    pub(super) async fn leave<T>(&mut self, code: u16, status: &str, text: &str, how: Closed) -> Flow<T> {
+    pub(super) async fn leave<T>(
+        &mut self,
+        code: u16,
+        status: &str,
+        text: &str,
+        how: Closed,
+    ) -> Flow<T> {
         self.say(code, status, text).await?;
-        self.flush().await?;
+        self.flush_last().await?;
         Err(Ending::Bye(how))
+    }
+
+    /// Writes what is owed before something other than input follows: a fault
+    /// that is due at the last byte received comes first.
+    async fn flush_last(&mut self) -> Flow {
+        if self.input.is_empty() {
+            self.strike_if_due().await?;
+        }
+        self.flush().await
     }
 
     /// Takes the next line off the input; false when there is no whole one.
@@ -105,7 +128,7 @@ impl Session {
         result
     }
 
-    fn note(&self, command: &str) {
+    pub(super) fn note(&self, command: &str) {
         let mut log = lock(&self.conn.log);
         if log.commands.len() < COMMANDS_KEPT {
             log.commands.push(command.to_owned());
@@ -145,7 +168,7 @@ impl Session {
             "VRFY" => self.say(252, "2.5.0", "Send some mail, I'll try my best").await,
             "QUIT" => {
                 self.answer(At::Quit, 221, "2.0.0", "Bye").await?;
-                self.flush().await?;
+                self.flush_last().await?;
                 Err(Ending::Bye(Closed::Quit))
             }
             "STARTTLS" => self.starttls(rest).await,
@@ -156,20 +179,6 @@ impl Session {
 
     pub(super) fn reset(&mut self) {
         self.transaction = Transaction::default();
-    }
-
-    /// The mechanisms that this connection may use now.
-    fn mechanisms(&self) -> Vec<String> {
-        let mut list = self.capabilities().auth;
-        list.retain(|name| match name.as_str() {
-            "EXTERNAL" => self.channel.client_name.is_some(),
-            name if name.ends_with("-PLUS") => self.tls,
-            _ => true,
-        });
-        if self.shared.accounts.is_empty() {
-            list.retain(|name| name == "EXTERNAL");
-        }
-        list
     }
 
     async fn ehlo(&mut self) -> Flow<bool> {
@@ -209,82 +218,12 @@ impl Session {
         if !self.answer(At::StartTls, 220, "2.0.0", "Go ahead").await? {
             return Ok(true);
         }
-        self.flush().await?;
+        self.flush_last().await?;
         self.handshake().await?;
         self.reset();
         self.greeted = false;
         self.user = None;
         Ok(true)
-    }
-
-    async fn auth(&mut self, rest: &str) -> Flow<bool> {
-        let (name, initial) = match rest.split_once(' ') {
-            Some((name, initial)) => (name, Some(initial)),
-            None => (rest, None),
-        };
-        let name = name.to_ascii_uppercase();
-        if self.user.is_some() || self.transaction.from.is_some() {
-            return self.say(503, "5.5.1", "Not now").await;
-        }
-        let offered = self.mechanisms();
-        if offered.is_empty() {
-            return self.say(502, "5.5.1", "AUTH not available").await;
-        }
-        self.channel.plus_offered = offered.iter().any(|name| name.ends_with("-PLUS"));
-        let known = offered.iter().any(|it| it.eq_ignore_ascii_case(&name));
-        let Some(mut exchange) = Exchange::new(&name).filter(|_| known) else {
-            self.answer(At::Auth, 504, "5.5.4", "Mechanism not available").await?;
-            return Ok(true);
-        };
-        match initial {
-            Some("=") => self.auth_step(exchange, b"").await,
-            Some(initial) => match STANDARD.decode(initial) {
-                Ok(initial) => self.auth_step(exchange, &initial).await,
-                Err(_) => self.answer(At::Auth, 501, "5.5.2", "Not base64").await,
-            },
-            None => {
-                let challenge = exchange.begin(&self.shared.host);
-                self.auth_challenge(exchange, &challenge).await
-            }
-        }
-    }
-
-    async fn auth_line(&mut self, exchange: Exchange, line: &[u8]) -> Flow<bool> {
-        self.note("<auth response>");
-        if line == b"*" {
-            return self.answer(At::Auth, 501, "5.0.0", "AUTH cancelled").await;
-        }
-        match STANDARD.decode(line) {
-            Ok(input) => self.auth_step(exchange, &input).await,
-            Err(_) => self.answer(At::Auth, 501, "5.5.2", "Not base64").await,
-        }
-    }
-
-    async fn auth_challenge(&mut self, exchange: Exchange, challenge: &[u8]) -> Flow<bool> {
-        let reply = format!("334 {}\r\n", STANDARD.encode(challenge));
-        if self.answer_with(At::Auth, reply.as_bytes()).await? {
-            self.mode = Mode::Auth(exchange);
-        }
-        Ok(true)
-    }
-
-    async fn auth_step(&mut self, mut exchange: Exchange, input: &[u8]) -> Flow<bool> {
-        let step = exchange.step(input, &self.shared.accounts, &self.channel);
-        match step {
-            Step::Challenge(challenge) => self.auth_challenge(exchange, &challenge).await,
-            Step::Accept(user) => {
-                if self.answer(At::Auth, 235, "2.7.0", "Authentication successful").await? {
-                    self.shared.record.count(|stats| stats.auth_ok += 1);
-                    lock(&self.conn.log).auth_user = Some(user.clone());
-                    self.user = Some(user);
-                }
-                Ok(true)
-            }
-            Step::Reject => {
-                self.shared.record.count(|stats| stats.auth_failed += 1);
-                self.answer(At::Auth, 535, "5.7.8", "Authentication failed").await
-            }
-        }
     }
 
     async fn mail(&mut self, rest: &str) -> Flow<bool> {
@@ -323,7 +262,11 @@ impl Session {
         Ok(true)
     }
 
-    fn mail_params(&self, params: &str, address: &str) -> Result<(), (u16, &'static str, &'static str)> {
+    fn mail_params(
+        &self,
+        params: &str,
+        address: &str,
+    ) -> Result<(), (u16, &'static str, &'static str)> {
         let offered = self.capabilities();
         let mut utf8 = false;
         for param in params.split_ascii_whitespace() {
@@ -366,7 +309,8 @@ impl Session {
         if self.transaction.from.is_none() {
             return self.answer(at, 503, "5.5.1", "MAIL first").await;
         }
-        let Some((address, params)) = path(rest, "TO:").filter(|(address, _)| !address.is_empty()) else {
+        let Some((address, params)) = path(rest, "TO:").filter(|(address, _)| !address.is_empty())
+        else {
             return self.answer(at, 501, "5.5.4", "Syntax: RCPT TO:<address>").await;
         };
         let dsn = self.capabilities().dsn;

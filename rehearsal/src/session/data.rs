@@ -155,7 +155,8 @@ impl Session {
                 self.answer(At::EndOfData, 250, "2.0.0", &text).await?;
             }
             Some(armed) => {
-                let status = if self.settings.capabilities.enhanced_status_codes { "2.0.0 " } else { "" };
+                let status =
+                    if self.settings.capabilities.enhanced_status_codes { "2.0.0 " } else { "" };
                 let reply = format!("250 {status}{text}\r\n");
                 self.perform(&armed, reply.as_bytes()).await?;
             }

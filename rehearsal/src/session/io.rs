@@ -47,8 +47,11 @@ impl Session {
     /// Reads more, after writing what is owed if nothing more is there yet.
     pub(super) async fn fill(&mut self) -> Flow {
         loop {
-            if let Some(armed) = self.shared.faults.take_at(self.conn.id, Meter::Received, self.received) {
-                self.strike(&armed).await?;
+            let before = self.input.len();
+            self.strike_if_due().await?;
+            if self.input.len() > before {
+                // A stall has read on meanwhile.
+                return Ok(());
             }
             if self.out.len() >= REPLIES {
                 self.flush().await?;
@@ -56,7 +59,8 @@ impl Session {
             if self.slow.is_none() {
                 let room = self.room();
                 let ready = {
-                    let mut reading = std::pin::pin!(read(&mut self.link, &mut self.input, room, None));
+                    let mut reading =
+                        std::pin::pin!(read(&mut self.link, &mut self.input, room, None));
                     poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await
                 };
                 if let Poll::Ready(result) = ready {
@@ -74,6 +78,15 @@ impl Session {
             self.flush().await?;
         }
         self.wait().await
+    }
+
+    /// Lets a fault strike that is due at the bytes received so far, before
+    /// the replies to them leave.
+    pub(super) async fn strike_if_due(&mut self) -> Flow {
+        match self.shared.faults.take_at(self.conn.id, Meter::Received, self.received) {
+            Some(armed) => self.strike(&armed).await,
+            None => Ok(()),
+        }
     }
 
     /// Waits for input with nothing left to write.
@@ -311,8 +324,12 @@ impl Session {
                     tokio::time::sleep(*pause).await;
                 }
             }
-            Action::EndlessLine => return Err(self.endless(b"2", b"50 and on and on and on").await),
-            Action::EndlessReply => return Err(self.endless(b"", b"250-and another line\r\n").await),
+            Action::EndlessLine => {
+                return Err(self.endless(b"2", b"50 and on and on and on").await);
+            }
+            Action::EndlessReply => {
+                return Err(self.endless(b"", b"250-and another line\r\n").await);
+            }
             Action::SlowRead(bytes, pause) => {
                 self.slow = Some((*bytes, *pause));
                 self.push(reply);

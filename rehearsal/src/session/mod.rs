@@ -14,6 +14,7 @@
 mod commands;
 mod data;
 mod io;
+mod login;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -29,8 +30,8 @@ use crate::auth::{Channel, Exchange};
 use crate::fault::{Action, At, Cut};
 use crate::lock;
 use crate::record::{Closed, Connection, Handshake, Order};
-use crate::server::{Listener, Shared};
 use crate::settings::{Capabilities, Settings};
+use crate::shared::{Listener, Shared};
 use crate::tls::Identity;
 use crate::wire::{Link, Transport, Wire, struck};
 
@@ -63,7 +64,11 @@ enum Mode {
     Overlong,
     Auth(Exchange),
     Data(crate::decode::Decoder),
-    Chunk { left: u64, last: bool, wanted: bool },
+    Chunk {
+        left: u64,
+        last: bool,
+        wanted: bool,
+    },
 }
 
 /// The transaction in progress.
@@ -118,15 +123,15 @@ pub(crate) struct Session {
 impl Session {
     /// Runs a connection to its end.
     pub(crate) async fn serve(
-        shared: Arc<Shared>,
-        conn: Arc<Connection>,
+        books: Books,
         listener: Listener,
         transport: Box<dyn Transport>,
         crowded: bool,
     ) {
+        let Books { shared, conn } = &books;
+        let (shared, conn) = (shared.clone(), conn.clone());
         let wire = Wire::new(transport, conn.raw.clone(), shared.faults.clone(), conn.id);
         let settings = shared.settings();
-        let guard = CloseOnDrop { shared: shared.clone(), conn: conn.clone() };
         let mut session = Session {
             shared,
             conn,
@@ -169,7 +174,7 @@ impl Session {
             },
         };
         session.finish(ending).await;
-        drop(guard);
+        drop(books);
     }
 
     async fn run(&mut self) -> Flow<Infallible> {
@@ -348,14 +353,14 @@ impl Session {
     }
 }
 
-/// A session that is dropped in flight, with its runtime, still ends in the
-/// books.
-struct CloseOnDrop {
-    shared: Arc<Shared>,
-    conn: Arc<Connection>,
+/// What a connection is entered in. One that is dropped in flight, or never
+/// run, is closed there too.
+pub(crate) struct Books {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) conn: Arc<Connection>,
 }
 
-impl Drop for CloseOnDrop {
+impl Drop for Books {
     fn drop(&mut self) {
         self.shared.record.close(&self.conn, Closed::Stopped);
     }

@@ -7,12 +7,13 @@ use base64::engine::general_purpose::STANDARD;
 use everpost_rehearsal::{ClientAuth, Rehearsal};
 use hmac::{Hmac, KeyInit, Mac};
 use rustls::ClientConfig;
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::client::{Client, config, roots};
 
-fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+fn hmac<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut mac = <M as KeyInit>::new_from_slice(key).unwrap();
     mac.update(data);
     mac.finalize().into_bytes().to_vec()
 }
@@ -50,7 +51,8 @@ async fn mail_needs_auth_and_the_right_secret() {
 #[tokio::test]
 async fn login_cram_and_tokens_are_accepted() {
     let server = server().await;
-    let oauth = |head: &str, token: &str| STANDARD.encode(format!("{head}\x01auth=Bearer {token}\x01\x01"));
+    let oauth =
+        |head: &str, token: &str| STANDARD.encode(format!("{head}\x01auth=Bearer {token}\x01\x01"));
 
     let mut client = Client::implicit(&server).await;
     client.hello().await;
@@ -63,7 +65,8 @@ async fn login_cram_and_tokens_are_accepted() {
     let nonce = challenge(&client.ask("AUTH CRAM-MD5").await);
     let mut mac = Hmac::<md5::Md5>::new_from_slice(b"secret").unwrap();
     mac.update(nonce.as_bytes());
-    let digest: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String =
+        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     assert!(client.ask(&STANDARD.encode(format!("user {digest}"))).await.starts_with("235 "));
 
     let mut client = Client::implicit(&server).await;
@@ -71,18 +74,32 @@ async fn login_cram_and_tokens_are_accepted() {
     let refused = client.ask(&format!("AUTH XOAUTH2 {}", oauth("user=user", "old"))).await;
     assert!(challenge(&refused).contains("401"));
     assert!(client.ask("").await.starts_with("535 "));
-    assert!(client.ask(&format!("AUTH XOAUTH2 {}", oauth("user=user", "token"))).await.starts_with("235 "));
+    assert!(
+        client
+            .ask(&format!("AUTH XOAUTH2 {}", oauth("user=user", "token")))
+            .await
+            .starts_with("235 ")
+    );
 
     let mut client = Client::implicit(&server).await;
     client.hello().await;
     let head = "n,a=user,\x01host=localhost\x01port=465";
-    assert!(client.ask(&format!("AUTH OAUTHBEARER {}", oauth(head, "token"))).await.starts_with("235 "));
+    assert!(
+        client.ask(&format!("AUTH OAUTHBEARER {}", oauth(head, "token"))).await.starts_with("235 ")
+    );
 }
 
 /// SCRAM-SHA-256 with the given header and binding; the last reply.
-async fn scram(client: &mut Client, mechanism: &str, gs2: &str, binding: &[u8], password: &str) -> String {
+async fn scram(
+    client: &mut Client,
+    mechanism: &str,
+    gs2: &str,
+    binding: &[u8],
+    password: &str,
+) -> String {
     let bare = "n=user,r=fyko";
-    let first = client.ask(&format!("AUTH {mechanism} {}", STANDARD.encode(format!("{gs2}{bare}")))).await;
+    let first =
+        client.ask(&format!("AUTH {mechanism} {}", STANDARD.encode(format!("{gs2}{bare}")))).await;
     if !first.starts_with("334 ") {
         return first;
     }
@@ -93,13 +110,21 @@ async fn scram(client: &mut Client, mechanism: &str, gs2: &str, binding: &[u8], 
     let iterations: u32 = fields.next().unwrap()[2..].parse().unwrap();
     assert!(nonce.starts_with("r=fyko") && nonce.len() > 20);
 
-    let mut salted = [0; 32];
-    pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), &salt, iterations, &mut salted);
+    let sha1 = mechanism.starts_with("SCRAM-SHA-1");
+    let hmac = if sha1 { hmac::<Hmac<Sha1>> } else { hmac::<Hmac<Sha256>> };
+    let digest = |data: &[u8]| {
+        if sha1 { Sha1::digest(data).to_vec() } else { Sha256::digest(data).to_vec() }
+    };
+    let mut salted = vec![0; if sha1 { 20 } else { 32 }];
+    match sha1 {
+        true => pbkdf2::pbkdf2_hmac::<Sha1>(password.as_bytes(), &salt, iterations, &mut salted),
+        false => pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), &salt, iterations, &mut salted),
+    }
     let channel = STANDARD.encode([gs2.as_bytes(), binding].concat());
     let without_proof = format!("c={channel},{nonce}");
     let auth_message = format!("{bare},{first},{without_proof}");
     let client_key = hmac(&salted, b"Client Key");
-    let signature = hmac(&Sha256::digest(&client_key), auth_message.as_bytes());
+    let signature = hmac(&digest(&client_key), auth_message.as_bytes());
     let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
     let last = format!("{without_proof},p={}", STANDARD.encode(proof));
     let verdict = client.ask(&STANDARD.encode(last)).await;
@@ -127,26 +152,51 @@ async fn scram_proves_both_sides_and_binds_the_channel() {
     let plus = "SCRAM-SHA-256-PLUS";
     assert!(scram(&mut client, "SCRAM-SHA-256", "n,,", b"", "wrong").await.starts_with("535 "));
     assert!(scram(&mut client, "SCRAM-SHA-256", "y,,", b"", "secret").await.starts_with("535 "));
-    assert!(scram(&mut client, plus, "p=tls-exporter,,", &end_point, "secret").await.starts_with("535 "));
-    assert!(scram(&mut client, plus, "p=tls-exporter,,", &exporter, "wrong").await.starts_with("535 "));
-    assert!(scram(&mut client, plus, "p=tls-exporter,,", &exporter, "secret").await.starts_with("235 "));
+    assert!(
+        scram(&mut client, plus, "p=tls-exporter,,", &end_point, "secret")
+            .await
+            .starts_with("535 ")
+    );
+    assert!(
+        scram(&mut client, plus, "p=tls-exporter,,", &exporter, "wrong").await.starts_with("535 ")
+    );
+    assert!(
+        scram(&mut client, plus, "p=tls-exporter,,", &exporter, "secret").await.starts_with("235 ")
+    );
     let (mut client, _, end_point) = bound().await;
-    assert!(scram(&mut client, plus, "p=tls-server-end-point,,", &end_point, "secret").await.starts_with("235 "));
+    assert!(
+        scram(&mut client, plus, "p=tls-server-end-point,,", &end_point, "secret")
+            .await
+            .starts_with("235 ")
+    );
+    let (mut client, exporter, _) = bound().await;
+    let plus = "SCRAM-SHA-1-PLUS";
+    assert!(
+        scram(&mut client, plus, "p=tls-exporter,,", &exporter, "wrong").await.starts_with("535 ")
+    );
+    assert!(
+        scram(&mut client, plus, "p=tls-exporter,,", &exporter, "secret").await.starts_with("235 ")
+    );
+    let (mut client, ..) = bound().await;
+    assert!(scram(&mut client, "SCRAM-SHA-1", "n,,", b"", "secret").await.starts_with("235 "));
     let (mut client, ..) = bound().await;
     assert!(scram(&mut client, "SCRAM-SHA-256", "n,,", b"", "secret").await.starts_with("235 "));
 }
 
 #[tokio::test]
 async fn external_takes_the_name_of_the_client_certificate() {
-    let builder = Rehearsal::builder().credentials("user", "secret").client_auth(ClientAuth::Optional);
+    let builder =
+        Rehearsal::builder().credentials("user", "secret").client_auth(ClientAuth::Optional);
     let server = builder.start().await.unwrap();
     let made = server.client_certificate("carol").unwrap();
-    let with = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots(&server))
-        .with_client_auth_cert(made.chain, made.key)
-        .unwrap();
+    let with = ClientConfig::builder_with_provider(Arc::new(
+        rustls::crypto::aws_lc_rs::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_root_certificates(roots(&server))
+    .with_client_auth_cert(made.chain, made.key)
+    .unwrap();
     let mut client = Client::implicit_with(&server, Arc::new(with)).await.unwrap();
     assert!(client.hello().await.contains("EXTERNAL"));
     assert!(client.ask("AUTH EXTERNAL =").await.starts_with("235 "));

@@ -75,13 +75,20 @@ impl Client {
         Client::implicit_with(server, config(server)).await.unwrap()
     }
 
-    pub async fn implicit_with(server: &Rehearsal, config: Arc<ClientConfig>) -> std::io::Result<Self> {
+    pub async fn implicit_with(
+        server: &Rehearsal,
+        config: Arc<ClientConfig>,
+    ) -> std::io::Result<Self> {
         let tcp = TcpStream::connect(server.implicit_addr()).await?;
         tcp.set_nodelay(true)?;
         Client::tls(tcp, server.host(), config).await
     }
 
-    pub async fn tls(stream: impl Stream + 'static, host: &str, config: Arc<ClientConfig>) -> std::io::Result<Self> {
+    pub async fn tls(
+        stream: impl Stream + 'static,
+        host: &str,
+        config: Arc<ClientConfig>,
+    ) -> std::io::Result<Self> {
         let name = ServerName::try_from(host.to_owned()).unwrap();
         Ok(Client::over(soon(TlsConnector::from(config).connect(name, stream)).await?))
     }

@@ -53,7 +53,8 @@ async fn a_message_a_rotation_and_a_fault_by_remote_control() {
 
     let mut client = dial(&listening["plain"]).await;
     client.hello().await;
-    let fault = json!({"do": "inject", "at": {"rcpt": 1}, "action": {"reply": "450 4.2.0 later\r\n"}});
+    let fault =
+        json!({"do": "inject", "at": {"rcpt": 1}, "action": {"reply": "450 4.2.0 later\r\n"}});
     let fault = remote.ask(fault).await["fault"].clone();
     client.ask("MAIL FROM:<a@b>").await;
     assert_eq!(client.ask("RCPT TO:<c@d>").await, "450 4.2.0 later\r\n");
@@ -63,12 +64,16 @@ async fn a_message_a_rotation_and_a_fault_by_remote_control() {
     assert_eq!(remote.ask(json!({"do": "wait", "messages": 1})).await["ok"], true);
     assert_eq!(remote.ask(json!({"do": "copies", "message_id": "<m@x>"})).await["copies"], 1);
     assert_eq!(remote.ask(json!({"do": "counts"})).await["counts"], json!({"m@x": 1}));
-    let received = remote.ask(json!({"do": "received", "bodies": true})).await["received"][0].clone();
+    let received =
+        remote.ask(json!({"do": "received", "bodies": true})).await["received"][0].clone();
     assert_eq!(received["recipients"], json!(["b@server.test"]));
     assert!(received["data_base64"].is_string());
     assert_eq!(remote.ask(json!({"do": "stats"})).await["stats"]["messages"], 1);
     let log = remote.ask(json!({"do": "connections"})).await["connections"][0].clone();
-    assert_eq!((&log["listener"], &log["commands"][1]), (&json!("plain"), &json!("MAIL FROM:<a@b>")));
+    assert_eq!(
+        (&log["listener"], &log["commands"][1]),
+        (&json!("plain"), &json!("MAIL FROM:<a@b>"))
+    );
 
     let set = json!({"do": "settings", "set": {"limits": {"recipients": 3}}});
     assert_eq!(remote.ask(set).await["settings"]["limits"]["recipients"], 3);

@@ -109,9 +109,15 @@ async fn what_is_not_offered_is_refused() {
     let mut client = Client::plain(&server).await;
     let offered = client.hello().await;
     assert!(offered.contains("250-PIPELINING") && offered.contains("250 XFORCE 9"), "{offered}");
-    assert!(!offered.contains("SIZE") && !offered.contains("AUTH") && !offered.contains("STARTTLS"), "{offered}");
+    assert!(
+        !offered.contains("SIZE") && !offered.contains("AUTH") && !offered.contains("STARTTLS"),
+        "{offered}"
+    );
     for params in ["SIZE=1", "BODY=8BITMIME", "SMTPUTF8", "RET=HDRS", "REQUIRETLS", "X=Y"] {
-        assert!(client.ask(&format!("MAIL FROM:<a@b> {params}")).await.starts_with("555 "), "{params}");
+        assert!(
+            client.ask(&format!("MAIL FROM:<a@b> {params}")).await.starts_with("555 "),
+            "{params}"
+        );
     }
     assert!(client.ask("MAIL FROM:<ü@b>").await.starts_with("553 "));
     assert_eq!(client.ask("MAIL FROM:<a@b>").await, "250 Sender ok\r\n");
@@ -136,7 +142,9 @@ async fn limits_hold() {
     assert!(client.ask("123456789\r\n.").await.starts_with("552 "));
     assert_eq!((server.received_count(), server.stats().messages_refused), (0, 1));
     assert!(client.deliver("x").await.starts_with("552 "));
-    server.update(|settings| settings.limits.rate = Some(Rate { messages: 1, seconds: 3600.0, close: false }));
+    server.update(|settings| {
+        settings.limits.rate = Some(Rate { messages: 1, seconds: 3600.0, close: false })
+    });
     assert!(client.ask("MAIL FROM:<a@b>").await.starts_with("250 "));
     client.ask("RSET").await;
     assert!(client.ask("MAIL FROM:<a@b>").await.starts_with("451 "));
@@ -177,7 +185,9 @@ async fn a_server_that_believes_bare_lf_is_smuggled_to_and_a_good_one_is_not() {
                 client.reply().await;
             }
             client
-                .send(format!("x{end}MAIL FROM:<evil@b>\r\nRCPT TO:<c@d>\r\nDATA\r\ny\r\n.\r\nQUIT\r\n"))
+                .send(format!(
+                    "x{end}MAIL FROM:<evil@b>\r\nRCPT TO:<c@d>\r\nDATA\r\ny\r\n.\r\nQUIT\r\n"
+                ))
                 .await;
             client.rest().await.1.unwrap();
             drop(client);

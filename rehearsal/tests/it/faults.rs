@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::{Client, config, soon};
 
-const SESSION: &[u8] = b"EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nMessage-ID: <m@x>\r\n\r\n.\r\nQUIT\r\n";
+const SESSION: &[u8] =
+    b"EHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nMessage-ID: <m@x>\r\n\r\n.\r\nQUIT\r\n";
 
 /// Where in `SESSION` the end-of-data is complete.
 fn end_of_data() -> usize {
@@ -27,15 +28,23 @@ async fn play(server: &Rehearsal) -> (Vec<u8>, Option<std::io::ErrorKind>) {
 async fn a_cut_at_each_byte_of_the_client_leaves_exactly_what_was_processed() {
     let server = Rehearsal::builder().start().await.unwrap();
     for cut in [Cut::Fin, Cut::Rst, Cut::CloseNotify] {
-        for bytes in 0..=SESSION.len() - 6 {
+        for bytes in 0..=SESSION.len() {
             server.clear_received();
             let fault = Fault::cut(At::Received(bytes as u64), cut).on(Which::Next);
             let fault = server.inject(fault).unwrap();
             let (_, end) = play(&server).await;
             soon(server.wait_closed()).await;
             let log = server.connections().pop().unwrap();
-            assert_eq!((log.received, log.closed), (bytes as u64, Some(Closed::Cut)), "{bytes} {cut:?}");
-            assert_eq!(server.copies("m@x"), usize::from(bytes >= end_of_data()), "{bytes} {cut:?}");
+            assert_eq!(
+                (log.received, log.closed),
+                (bytes as u64, Some(Closed::Cut)),
+                "{bytes} {cut:?}"
+            );
+            assert_eq!(
+                server.copies("m@x"),
+                usize::from(bytes >= end_of_data()),
+                "{bytes} {cut:?}"
+            );
             assert_eq!(fault.count(), 1);
             assert_eq!(end.is_none(), cut == Cut::CloseNotify, "{bytes} {cut:?} {end:?}");
         }
@@ -181,7 +190,10 @@ async fn a_reply_can_be_cut_extended_dripped_and_endless() {
     let mut client = noop(Action::ReplyThenCut("421 bye\r\n".into(), Cut::Fin)).await;
     assert_eq!(client.rest().await.0, b"421 bye\r\n");
     let mut client = noop(Action::Extra("250 more\r\n".into())).await;
-    assert_eq!((client.reply().await.as_str(), client.reply().await.as_str()), ("250 2.0.0 Ok\r\n", "250 more\r\n"));
+    assert_eq!(
+        (client.reply().await.as_str(), client.reply().await.as_str()),
+        ("250 2.0.0 Ok\r\n", "250 more\r\n")
+    );
     drop(client);
     let mut client = noop(Action::Drip(Duration::from_millis(1))).await;
     assert_eq!(client.reply().await, "250 2.0.0 Ok\r\n");
@@ -207,11 +219,41 @@ async fn bytes_can_follow_the_220_of_starttls_in_the_clear() {
 }
 
 #[tokio::test]
+async fn nothing_may_follow_starttls_in_the_clear() {
+    let server = Rehearsal::builder().start().await.unwrap();
+    let tcp = tokio::net::TcpStream::connect(server.starttls_addr()).await.unwrap();
+    let mut client = Client::over(tcp);
+    client.hello().await;
+    client.send("STARTTLS\r\nMAIL FROM:<evil@b>\r\n").await;
+    assert!(String::from_utf8(client.rest().await.0).unwrap().starts_with("554 "));
+}
+
+#[tokio::test]
+async fn a_stall_at_a_byte_holds_everything_until_released() {
+    let server = Rehearsal::builder().start().await.unwrap();
+    for at in [At::Received(SESSION.len() as u64), At::Sent(100), At::Body(3)] {
+        let fault = server.inject(Fault::stall(at).on(Which::Next)).unwrap();
+        let mut client = Client::implicit(&server).await;
+        client.send(SESSION).await;
+        soon(fault.fired()).await;
+        let reading = tokio::spawn(async move { client.rest().await });
+        assert_eq!(server.connections().pop().unwrap().closed, None);
+        fault.release();
+        let (rest, end) = soon(reading).await.unwrap();
+        assert!(
+            end.is_ok() && String::from_utf8(rest).unwrap().ends_with("221 2.0.0 Bye\r\n"),
+            "{at:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_listener_can_speak_the_wrong_mode() {
     let server = Rehearsal::builder().start().await.unwrap();
     let wrong = Fault::new(At::Accept, Action::WrongMode);
     server.inject(wrong.clone()).unwrap();
-    let mut client = Client::over(tokio::net::TcpStream::connect(server.implicit_addr()).await.unwrap());
+    let mut client =
+        Client::over(tokio::net::TcpStream::connect(server.implicit_addr()).await.unwrap());
     client.hello().await;
     server.inject(wrong).unwrap();
     let tcp = tokio::net::TcpStream::connect(server.plain_addr()).await.unwrap();

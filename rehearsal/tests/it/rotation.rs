@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use everpost_rehearsal::{
-    Chain, ClientAuth, Closed, Cut, Goodbye, Handshake, Rehearsal, Restart, Rotate, Signer, TlsVersions,
+    Chain, ClientAuth, Closed, Cut, Goodbye, Handshake, Rehearsal, Restart, Rotate, Signer,
+    TlsVersions,
 };
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,8 @@ use crate::client::{Client, config, config_with, soon};
 
 /// The fingerprint that a fresh client is shown.
 async fn shown(server: &Rehearsal) -> Result<[u8; 32], String> {
-    let client = Client::implicit_with(server, config(server)).await.map_err(|error| error.to_string())?;
+    let client =
+        Client::implicit_with(server, config(server)).await.map_err(|error| error.to_string())?;
     Ok(Sha256::digest(&client.stream.tls().unwrap().peer_certificates().unwrap()[0]).into())
 }
 
@@ -109,9 +111,11 @@ async fn the_validity_and_the_clock_are_ours_to_set() {
     let leaf = server.leaf();
     assert!(leaf.not_before < now && now < leaf.not_after);
     let not_after = now + Duration::from_secs(60);
-    let leaf = server.rotate(Rotate { not_after: Some(not_after), ..Rotate::default() }).await.unwrap();
+    let leaf =
+        server.rotate(Rotate { not_after: Some(not_after), ..Rotate::default() }).await.unwrap();
     assert_eq!(leaf.not_after, not_after);
-    let backwards = Rotate { not_before: Some(not_after), not_after: Some(now), ..Rotate::default() };
+    let backwards =
+        Rotate { not_before: Some(not_after), not_after: Some(now), ..Rotate::default() };
     assert!(server.rotate(backwards).await.is_err());
     assert_eq!(server.leaf(), leaf);
 }
@@ -142,7 +146,11 @@ async fn a_restart_keeps_the_ports_and_ends_connections_as_told() {
         let restart = Some(Restart { goodbye, down: Duration::from_millis(1) });
         let leaf = server.rotate(Rotate { restart, ..Rotate::default() }).await.unwrap();
         let (rest, end) = client.rest().await;
-        assert_eq!((String::from_utf8(rest).unwrap().as_str(), end.is_ok()), (said, in_order), "{goodbye:?}");
+        assert_eq!(
+            (String::from_utf8(rest).unwrap().as_str(), end.is_ok()),
+            (said, in_order),
+            "{goodbye:?}"
+        );
         assert_eq!(shown(&server).await, Ok(leaf.sha256));
     }
     assert_eq!(ports, (server.implicit_addr(), server.starttls_addr(), server.plain_addr()));

@@ -1,0 +1,157 @@
+//! The connection is cut after every single byte, in either direction, and
+//! what the caller was told must agree with what the server holds.
+
+use everpost::{Credentials, Delivery, Error, Mailer, MailerBuilder, Receipt, RetryPolicy, TrustRoots};
+use everpost_rehearsal::{At, Cut, Fault, Rehearsal, Which};
+
+/// Cuts that run side by side, each against a server of its own.
+const LANES: u64 = 4;
+
+async fn server() -> Rehearsal {
+    Rehearsal::builder().credentials("app", "secret").start().await.unwrap()
+}
+
+fn mailer(server: &Rehearsal, adjust: impl FnOnce(MailerBuilder) -> MailerBuilder) -> Mailer {
+    let builder = Mailer::builder(server.host())
+        .port(server.implicit_addr().port())
+        .trust(TrustRoots::Pem(server.ca_pem().into()))
+        .credentials(Credentials::password("app", "secret"))
+        .auth_mechanisms([everpost::Mechanism::Plain])
+        .ehlo_name("client.example");
+    adjust(builder).build().unwrap()
+}
+
+fn message(id: &str) -> String {
+    format!(
+        "From: app@example.org\r\nTo: ann@example.com\r\nMessage-ID: {id}\r\n\
+         Date: Sat, 21 Nov 2026 08:00:00 +0000\r\n\r\n.hello\r\n"
+    )
+}
+
+fn once() -> RetryPolicy {
+    let mut policy = RetryPolicy::default();
+    policy.max_attempts = 1;
+    policy
+}
+
+fn told(result: &Result<Receipt, Error>) -> Delivery {
+    match result {
+        Ok(_) => Delivery::Accepted,
+        Err(error) => error.delivery(),
+    }
+}
+
+/// What the server may hold after the caller was told this.
+fn assert_honest(what: &str, result: &Result<Receipt, Error>, copies: usize) {
+    let honest = match told(result) {
+        Delivery::Accepted => copies == 1,
+        Delivery::Unknown => copies <= 1,
+        _ => copies == 0,
+    };
+    assert!(honest, "{what}: {copies} copies at the server, and the caller was told {result:?}");
+}
+
+/// The bytes of one whole session, from the client and from the server.
+async fn lengths(chunking: bool) -> (u64, u64) {
+    let server = server().await;
+    let mailer = mailer(&server, |builder| builder.chunking(chunking));
+    mailer.send(message("<probe@example.org>")).await.unwrap();
+    mailer.close().await;
+    server.wait_closed().await;
+    let log = &server.connections()[0];
+    (log.received, log.sent)
+}
+
+/// Cuts at each of `points`, once each, and reports how often callers were
+/// told what.
+async fn sweep(
+    points: impl Iterator<Item = u64> + Clone + Send + 'static,
+    at: fn(u64) -> At,
+    chunking: bool,
+    retry: fn() -> RetryPolicy,
+) -> [usize; 4] {
+    let mut lanes = tokio::task::JoinSet::new();
+    for lane in 0..LANES {
+        let points = points.clone();
+        lanes.spawn(async move {
+            let server = server().await;
+            let mut tally = [0; 4];
+            for point in points.filter(|point| point % LANES == lane) {
+                for cut in [Cut::Fin, Cut::Rst, Cut::CloseNotify] {
+                    let id = format!("<{point}.{cut:?}@example.org>");
+                    let mailer =
+                        mailer(&server, |builder| builder.chunking(chunking).retry(retry()));
+                    let fault = Fault::cut(at(point), cut).on(Which::Next);
+                    let handle = server.inject(fault).unwrap();
+                    let result = mailer.send(message(&id)).await;
+                    mailer.close().await;
+                    handle.remove();
+                    server.wait_closed().await;
+                    let what = format!("{:?} by {cut:?}", at(point));
+                    assert_honest(&what, &result, server.copies(&id));
+                    tally[told(&result) as usize] += 1;
+                }
+            }
+            tally
+        });
+    }
+    let tallies = lanes.join_all().await;
+    tallies.iter().fold([0; 4], |sum, tally| std::array::from_fn(|i| sum[i] + tally[i]))
+}
+
+const NOT_SENT: usize = Delivery::NotSent as usize;
+const ACCEPTED: usize = Delivery::Accepted as usize;
+const REFUSED: usize = Delivery::Refused as usize;
+const UNKNOWN: usize = Delivery::Unknown as usize;
+
+#[tokio::test]
+async fn a_cut_after_any_byte_of_the_client_is_reported_honestly() {
+    let (client, _) = lengths(false).await;
+    let tally = sweep(0..client, At::Received, false, once).await;
+    assert_eq!(tally[REFUSED], 0);
+    assert!(tally[NOT_SENT] > 0 && tally[UNKNOWN] > 0, "{tally:?}");
+    // Only the flight that holds the message can be in doubt.
+    let doubtful = (message("<000.CloseNotify@example.org>").len() + 3) * 3;
+    assert!(tally[UNKNOWN] <= doubtful, "{tally:?}");
+}
+
+#[tokio::test]
+async fn a_cut_after_any_byte_of_the_server_is_reported_honestly() {
+    let (_, server) = lengths(false).await;
+    let tally = sweep(0..server, At::Sent, false, once).await;
+    assert_eq!(tally[REFUSED], 0);
+    assert!(tally[NOT_SENT] > 0 && tally[UNKNOWN] > 0, "{tally:?}");
+}
+
+#[tokio::test]
+async fn a_cut_of_a_one_flight_message_is_reported_honestly() {
+    let (client, server) = lengths(true).await;
+    for (length, at) in [(client, At::Received as fn(u64) -> At), (server, At::Sent)] {
+        // The session opens as in the other tests; its end is what differs.
+        let tally = sweep(length * 2 / 3..length, at, true, once).await;
+        assert!(tally[UNKNOWN] > 0, "{tally:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_cut_below_tls_is_reported_honestly() {
+    let tally = sweep((0..3000).step_by(41), At::RawReceived, false, once).await;
+    assert!(tally[NOT_SENT] > 0 && tally[ACCEPTED] > 0, "{tally:?}");
+    let tally = sweep((0..3000).step_by(41), At::RawSent, false, once).await;
+    assert!(tally[NOT_SENT] > 0 && tally[ACCEPTED] > 0, "{tally:?}");
+}
+
+#[tokio::test]
+async fn with_retries_a_single_cut_costs_nothing_but_doubt() {
+    let (client, server) = lengths(false).await;
+    for (length, at) in [(client, At::Received as fn(u64) -> At), (server, At::Sent)] {
+        let tally = sweep((0..length).step_by(3), at, false, || {
+            let mut policy = RetryPolicy::default();
+            policy.backoff = std::time::Duration::from_millis(1);
+            policy
+        })
+        .await;
+        assert_eq!((tally[NOT_SENT], tally[REFUSED]), (0, 0), "{tally:?}");
+        assert!(tally[ACCEPTED] > 0, "{tally:?}");
+    }
+}
