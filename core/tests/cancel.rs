@@ -1,6 +1,8 @@
 //! A caller may leave at any point; neither the message, nor its neighbours,
 //! nor the pool may suffer.
 
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
 use std::task::Poll;
 use std::time::Duration;
 
@@ -26,7 +28,11 @@ fn message(id: &str) -> String {
 }
 
 /// Whether the mailer said that the message's delivery is unknown.
-async fn reported_unknown(mailer: &Mailer, events: &mut everpost::mailer::Events, id: &str) -> bool {
+async fn reported_unknown(
+    mailer: &Mailer,
+    events: &mut everpost::mailer::Events,
+    id: &str,
+) -> bool {
     mailer.close().await;
     let mut unknown = false;
     // The mailer still lives, so the stream has no end of its own.
@@ -93,7 +99,8 @@ async fn a_send_cancelled_at_any_byte_of_the_wire_is_not_sent_or_reported() {
     for byte in (1..length).step_by(5) {
         let mailer = mailer(&server);
         let mut events = mailer.events();
-        let (first, second) = (format!("<{byte}.a@example.org>"), format!("<{byte}.b@example.org>"));
+        let (first, second) =
+            (format!("<{byte}.a@example.org>"), format!("<{byte}.b@example.org>"));
         let fault = Fault::stall(At::Received(byte)).on(Which::Next);
         let stalled = server.inject(fault).unwrap();
         // In the bytes of QUIT the message has long been accepted.

@@ -1,7 +1,11 @@
 //! The connection is cut after every single byte, in either direction, and
 //! what the caller was told must agree with what the server holds.
 
-use everpost::{Credentials, Delivery, Error, Mailer, MailerBuilder, Receipt, RetryPolicy, TrustRoots};
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use everpost::{
+    Credentials, Delivery, Error, Mailer, MailerBuilder, Receipt, RetryPolicy, TrustRoots,
+};
 use everpost_rehearsal::{At, Cut, Fault, Rehearsal, Which};
 
 /// Cuts that run side by side, each against a server of its own.

@@ -131,7 +131,14 @@ impl MailerBuilder {
         self
     }
 
-    /// Whether TLS sessions are resumed: on unless set.
+    /// Whether TLS sessions are resumed: off unless set. Resumption saves the
+    /// server a signature and, with TLS 1.3, no round trip; but a resumed
+    /// session does not show the certificate that the server has now, so a
+    /// change of certificate is noticed only at the next full handshake. One
+    /// is forced every [`full_handshake_interval`](Self::full_handshake_interval),
+    /// after every connection that the server closed or that failed, and when
+    /// a renewal or a nearing expiry is known. Worth it where each message has
+    /// a connection of its own.
     pub fn resumption(mut self, resume: bool) -> Self {
         self.config.tls.resumption = resume;
         self

@@ -74,12 +74,11 @@ impl fmt::Display for Explanation {
 pub(crate) async fn explain(pool: &Pool) -> Explanation {
     let pooled = pool.leaves();
     match pool.connector.look().await {
-        Ok(sighting) => {
-            let at = tokio::time::Instant::now();
-            if let Some(peer) = &sighting.peer {
-                pool.observe(peer, at);
+        Ok(peer) => {
+            if let Some(peer) = &peer {
+                pool.observe(peer, tokio::time::Instant::now());
             }
-            compare(pool, sighting.peer.as_ref().map(|peer| Leaf::from(&*peer.leaf)), pooled)
+            compare(pool, peer.map(|peer| Leaf::from(&*peer.leaf)), pooled)
         }
         Err(error) => blame(error, pooled),
     }

@@ -371,6 +371,13 @@ impl Pool {
     pub(crate) fn retired(&self, worker: u64, reason: Retirement, opened_at: Instant) {
         self.state().open.retain(|(id, _)| *id != worker);
         self.counters.retired(reason);
+        // A server that closes may be restarting with another certificate:
+        // the next handshake shall show it.
+        if matches!(reason, Retirement::Server | Retirement::Failed)
+            && let Some(tls) = self.connector.tls()
+        {
+            tls.drop_tickets();
+        }
         tracing::debug!(reason = reason.as_str(), "connection retired");
         self.tell(Event::Retired { reason, age: opened_at.elapsed() });
     }

@@ -28,8 +28,8 @@ pub(crate) async fn watch(pool: Weak<Pool>, closing: CancellationToken, interval
 
 async fn look(pool: &Arc<Pool>) {
     match pool.connector.look().await {
-        Ok(sighting) => {
-            if let Some(peer) = &sighting.peer {
+        Ok(peer) => {
+            if let Some(peer) = &peer {
                 pool.observe(peer, Instant::now());
             }
             pool.seen_well();

@@ -26,6 +26,7 @@ pub(crate) enum Framing {
 
 /// What ends the data after DATA; it follows content that ends with CRLF, or
 /// that is empty.
+#[cfg(test)]
 pub(crate) const END_OF_DATA: &[u8] = b".\r\n";
 
 /// The encoder's state between two pieces.

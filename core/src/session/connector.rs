@@ -33,13 +33,6 @@ pub(crate) struct Connector {
     next_connection: AtomicU64,
 }
 
-/// What a look at the endpoint showed, without logging in.
-#[derive(Debug)]
-pub(crate) struct Sighting {
-    pub(crate) peer: Option<Peer>,
-    pub(crate) address: SocketAddr,
-}
-
 impl Connector {
     /// # Errors
     /// `invalid_config` if the trust settings cannot be loaded.
@@ -65,6 +58,12 @@ impl Connector {
         let mut draft = self.establish(resume).await.map_err(|error| self.place(error))?;
         self.log_in(&mut draft).await.map_err(|error| self.place(error))?;
         let Draft { io, opening, peer, address, wire } = draft;
+        if let Some(Peer { full, protocol, cipher, group, leaf, .. }) = &peer {
+            let leaf = leaf.fingerprint();
+            tracing::debug!(%address, full, protocol, %cipher, group, %leaf, "session opened");
+        } else {
+            tracing::debug!(%address, "session opened in plain text");
+        }
         let capabilities = opening.capabilities().clone();
         Ok(Session {
             io,
@@ -79,18 +78,12 @@ impl Connector {
     }
 
     /// Opens a session as far as EHLO, by a full handshake, and closes it.
-    pub(crate) async fn look(&self) -> Result<Sighting, Error> {
+    /// What TLS showed is returned; `None` in plain text.
+    pub(crate) async fn look(&self) -> Result<Option<Peer>, Error> {
         let draft = self.establish(Resume::Never).await.map_err(|error| self.place(error))?;
-        let Draft { mut io, peer, address, .. } = draft;
-        let quit = async {
-            io.write_all(b"QUIT\r\n").await?;
-            io.flush().await?;
-            io.read(&mut [0; 512]).await?;
-            io.shutdown().await
-        };
-        // What matters has been seen; a rude end is no news.
-        let _ = timeout(Duration::from_secs(2), quit).await;
-        Ok(Sighting { peer, address })
+        let Draft { mut io, peer, .. } = draft;
+        super::say_quit(&mut io, Duration::from_secs(2)).await;
+        Ok(peer)
     }
 
     fn place(&self, error: Error) -> Error {

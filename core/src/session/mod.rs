@@ -160,18 +160,23 @@ impl Session {
     /// Says QUIT and closes, without waiting for longer than `patience`. A
     /// session that is not clean is closed without a word.
     pub(crate) async fn quit(mut self, patience: Duration) {
-        let goodbye = async {
-            if self.conversation.is_clean() {
-                self.io.write_all(b"QUIT\r\n").await?;
-                self.io.flush().await?;
-                // RFC 5321 §4.1.1.10: the client waits for the reply.
-                self.io.read(&mut [0; 512]).await?;
-            }
-            self.io.shutdown().await
-        };
-        // Nobody is left to tell about a failure here.
-        let _ = tokio::time::timeout(patience, goodbye).await;
+        if self.conversation.is_clean() {
+            say_quit(&mut self.io, patience).await;
+        }
     }
+}
+
+/// Says QUIT, waits for the reply (RFC 5321 §4.1.1.10) and closes.
+async fn say_quit(io: &mut Io, patience: Duration) {
+    let goodbye = async {
+        io.write_all(b"QUIT\r\n").await?;
+        io.flush().await?;
+        // Whatever it says, and be it nothing, is the end.
+        let _ = io.read(&mut [0; 512]).await?;
+        io.shutdown().await
+    };
+    // Nobody is left to tell about a failure here.
+    let _: Result<std::io::Result<()>, _> = tokio::time::timeout(patience, goodbye).await;
 }
 
 /// A peer that closes without close_notify, or resets, is gone either way.

@@ -146,7 +146,8 @@ pub(crate) struct TlsOptions {
     /// Accepts any certificate of anybody: expired, for other names, of
     /// unknown issuers. Pins, if given, must then be the leaf's own key.
     pub(crate) danger_accept_any_certificate: bool,
-    /// Whether sessions may be resumed at all.
+    /// Whether sessions may be resumed at all: off, since a resumed session
+    /// says nothing of the certificate that the server has now.
     pub(crate) resumption: bool,
     /// How long before the earliest notAfter of its path a ticket dies: 60 s.
     pub(crate) expiry_margin: Duration,
@@ -165,7 +166,7 @@ impl Default for TlsOptions {
             sni: None,
             verify_name: None,
             danger_accept_any_certificate: false,
-            resumption: true,
+            resumption: false,
             expiry_margin: Duration::from_secs(60),
             full_handshake_interval: Duration::from_secs(3600),
         }

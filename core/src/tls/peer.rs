@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::{ClientConnection, HandshakeKind, ProtocolVersion};
-use rustls_pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::tickets::Basis;
@@ -17,16 +16,12 @@ pub(crate) struct Peer {
     /// The server's own certificate; for a resumed session the one of the full
     /// handshake it rests on, which the server may have replaced since.
     pub(crate) leaf: Arc<Certificate>,
-    /// What the server sent then, leaf first.
-    pub(crate) chain: Arc<[CertificateDer<'static>]>,
     /// Whether this handshake was full: only then is the leaf what the server
     /// has now.
     pub(crate) full: bool,
     /// When the first certificate of the verified path ends; the end of time
     /// where any certificate is accepted.
     pub(crate) earliest_not_after: SystemTime,
-    /// When the full handshake was made that this session rests on.
-    pub(crate) verified_at: SystemTime,
     /// `TLSv1.2` or `TLSv1.3`.
     pub(crate) protocol: &'static str,
     /// The cipher suite by its IANA name.
@@ -43,10 +38,8 @@ impl Peer {
         let group = connection.negotiated_key_exchange_group();
         Peer {
             leaf: Arc::clone(&basis.leaf),
-            chain: Arc::clone(&basis.chain),
             full: connection.handshake_kind() != Some(HandshakeKind::Resumed),
             earliest_not_after: basis.earliest_not_after,
-            verified_at: basis.verified_at,
             protocol: match version {
                 Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",

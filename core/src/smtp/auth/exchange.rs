@@ -96,10 +96,6 @@ impl Exchange {
         Ok(Exchange { mechanism, first, state })
     }
 
-    pub(crate) fn mechanism(&self) -> Mechanism {
-        self.mechanism
-    }
-
     /// The AUTH command with its CRLF, the initial response in it.
     ///
     /// # Errors

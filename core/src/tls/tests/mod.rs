@@ -150,7 +150,11 @@ fn endpoint() -> Endpoint {
 }
 
 fn trusting(root: &Authority) -> TlsOptions {
-    TlsOptions { roots: vec![TrustRoots::Pem(root.pem())], ..TlsOptions::default() }
+    TlsOptions {
+        roots: vec![TrustRoots::Pem(root.pem())],
+        resumption: true,
+        ..TlsOptions::default()
+    }
 }
 
 fn context(options: &TlsOptions, clock: &Arc<TestClock>) -> TlsContext {

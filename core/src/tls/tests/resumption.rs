@@ -18,8 +18,6 @@ async fn full_and_resumed_are_told_apart_and_the_leaf_is_known_in_both() {
             second.leaf.fingerprint(),
             Certificate::from_der(&world.leaf.der).unwrap().fingerprint()
         );
-        assert_eq!(second.chain.len(), 1);
-        assert_eq!(second.verified_at, first.verified_at);
         assert_eq!(second.earliest_not_after, now() + days(60));
     }
 }
