@@ -105,9 +105,9 @@ impl Session {
         }
     }
 
-    /// Whether anything was written; pending while the peer takes nothing.
+    /// Whether anything was written, by now in full; pending while the peer
+    /// does not take it.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<bool>> {
-        let mut wrote = false;
         while self.conversation.has_output() {
             let bytes = self.conversation.next_write();
             let count = ready!(Pin::new(&mut self.io).poll_write(cx, bytes))?;
@@ -117,9 +117,10 @@ impl Session {
             self.wire.sent(&self.conversation.next_write()[..count]);
             self.conversation.wrote(count);
             self.unflushed = true;
-            wrote = true;
         }
-        if self.unflushed {
+        // TLS may hold on to what it took in an earlier poll.
+        let wrote = self.unflushed;
+        if wrote {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
         }
