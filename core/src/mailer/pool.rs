@@ -75,6 +75,21 @@ struct State {
     open: Vec<(u64, Option<Leaf>)>,
 }
 
+impl State {
+    /// Hands a message to the worker that has been parked for longest, or
+    /// gives it back if there is none.
+    fn hand_over(&mut self, mut job: Job) -> Result<(), Job> {
+        while let Some(parked) = self.parked.pop_front() {
+            match parked.hand_over.send(job) {
+                Ok(()) => return Ok(()),
+                // That worker is gone with its runtime.
+                Err(returned) => job = returned,
+            }
+        }
+        Err(job)
+    }
+}
+
 #[derive(Debug)]
 struct Parked {
     worker: u64,
@@ -116,18 +131,12 @@ impl Pool {
     }
 
     /// Takes a message in, or gives it back with the reason why not.
-    pub(crate) fn submit(self: &Arc<Self>, mut job: Job) -> Result<(), (Job, Error)> {
+    pub(crate) fn submit(self: &Arc<Self>, job: Job) -> Result<(), (Job, Error)> {
         if self.closing.is_cancelled() {
             return Err((job, closed()));
         }
         let mut state = self.state();
-        while let Some(parked) = state.parked.pop_front() {
-            match parked.hand_over.send(job) {
-                Ok(()) => return Ok(()),
-                // That worker is gone with its runtime.
-                Err(returned) => job = returned,
-            }
-        }
+        let Err(job) = state.hand_over(job) else { return Ok(()) };
         if let Some(error) = state.condition.refusal(Instant::now()) {
             return Err((job, error.clone()));
         }
@@ -138,10 +147,14 @@ impl Pool {
     }
 
     /// Puts a message that was provably not sent back to the front of the
-    /// line.
+    /// line. Parked workers do not look at the line: one is told.
     pub(crate) fn put_back(self: &Arc<Self>, job: Job) {
         job.untake();
-        self.state().queue.push_front(job);
+        let mut state = self.state();
+        if let Err(job) = state.hand_over(job) {
+            state.queue.push_front(job);
+        }
+        drop(state);
         self.start_workers();
     }
 
