@@ -123,9 +123,6 @@ impl Session {
         if wrote {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
             self.unflushed = false;
-            // Also when the write itself was done in an earlier call: whoever
-            // waits for room to write more waits for this.
-            wrote = true;
         }
         Poll::Ready(Ok(wrote))
     }
