@@ -1,2 +1,52 @@
-//! x
-fn main() {}
+//! `cargo xtask`: everything about this repository that is more than one
+//! cargo command.
+//!
+//! `cargo xtask test` is what continuous integration runs, and what to run
+//! before a commit. It needs nothing but a Rust toolchain and a C compiler:
+//! components that are missing are added through rustup, and cargo-nextest is
+//! used where it is installed.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to a person")]
+
+mod command;
+mod readme;
+mod steps;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Parser, Subcommand};
+
+/// Tasks of the Everpost repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run the checks, all of them or those named, and fail if any fails.
+    #[command(after_help = steps::help())]
+    Test {
+        /// The steps to run, in the order of the list below.
+        #[arg(value_name = "WHAT", value_parser = PossibleValuesParser::new(steps::names()))]
+        what: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let passed = match Cli::parse().task {
+        Task::Test { what } => steps::run(&what),
+    };
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
