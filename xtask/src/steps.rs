@@ -103,7 +103,8 @@ fn seconds(time: Duration) -> String {
 
 fn fmt(_: &mut Closing) -> Result<(), Failure> {
     have_component("fmt", "rustfmt")?;
-    execute(cargo(&["fmt", "--all", "--check"]))
+    execute(cargo(&["fmt", "--all", "--check", "--message-format", "short"]))
+        .map_err(|failure| format!("{failure}; run cargo fmt --all"))
 }
 
 fn clippy(_: &mut Closing) -> Result<(), Failure> {
