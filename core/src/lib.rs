@@ -29,3 +29,8 @@ pub use network::Tcp;
 pub use session::proxy::Proxy;
 pub use smtp::auth::{Credentials, Mechanism, TokenError, TokenProvider};
 pub use tls::TrustRoots;
+
+/// The README's programs compile, and those that need no server of yours run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
