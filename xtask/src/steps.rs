@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::readme;
+use crate::{promises, readme};
 
 /// One step.
 struct Step {
@@ -127,7 +127,8 @@ fn ring(_: &mut Closing) -> Result<(), Failure> {
 fn docs(_: &mut Closing) -> Result<(), Failure> {
     let mut command = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
     command.env("RUSTDOCFLAGS", "-D warnings");
-    execute(command)
+    execute(command)?;
+    promises::check()
 }
 
 fn unit(closing: &mut Closing) -> Result<(), Failure> {
