@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to a person")]
 
 mod command;
+mod programs;
 mod promises;
 mod readme;
 mod steps;

@@ -1,5 +1,5 @@
-//! The README does what it says: its commands are run, and its first program
-//! is the one in `core/examples/send.rs`.
+//! The README does what it says: its commands are run, its first program is the
+//! one in `core/examples/send.rs`, and that one sends mail.
 //!
 //! Of the blocks marked `sh`, every line that begins with `cargo` is run as it
 //! stands, but for `cargo xtask`, which would never end, and for blocks right
@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::command::{Failure, cargo, run};
-use crate::root;
+use crate::{programs, root};
 
 /// Where the README's program lives.
 const PROGRAM: &str = "core/examples/send.rs";
@@ -21,7 +21,8 @@ pub(crate) fn check(_: &mut Vec<String>) -> Result<(), Failure> {
     if commands.is_empty() {
         return Err("the README holds no command to run".to_owned());
     }
-    commands.into_iter().try_for_each(run)
+    commands.into_iter().try_for_each(run)?;
+    programs::check()
 }
 
 fn read(path: &str) -> Result<String, Failure> {
