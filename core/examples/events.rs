@@ -13,7 +13,7 @@ use everpost::{Event, Health, Mailer, Message};
 
 #[tokio::main]
 async fn main() -> Result<(), everpost::Error> {
-    let url = std::env::var("EVERPOST_URL").expect("EVERPOST_URL is to be smtps://user:password@host");
+    let url = std::env::var("EVERPOST_URL").expect("set EVERPOST_URL to smtps://user:secret@host");
     let count: u32 = std::env::args().nth(1).and_then(|count| count.parse().ok()).unwrap_or(3);
 
     let mailer = Mailer::builder_from_url(&url)?

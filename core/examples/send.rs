@@ -8,7 +8,7 @@ use everpost::{Mailer, Message};
 
 #[tokio::main]
 async fn main() -> Result<(), everpost::Error> {
-    let url = std::env::var("EVERPOST_URL").expect("EVERPOST_URL is to be smtps://user:password@host");
+    let url = std::env::var("EVERPOST_URL").expect("set EVERPOST_URL to smtps://user:secret@host");
     let mailer = Mailer::from_url(&url)?;
     let message = Message::builder()
         .from("app@example.org")
