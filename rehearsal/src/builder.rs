@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -16,6 +16,7 @@ pub struct Builder {
     pub(crate) host: String,
     pub(crate) names: Option<Vec<String>>,
     pub(crate) address: IpAddr,
+    pub(crate) ports: [u16; 3],
     pub(crate) credentials: HashMap<String, String>,
     pub(crate) tokens: HashMap<String, String>,
     pub(crate) versions: TlsVersions,
@@ -42,6 +43,7 @@ impl Default for Builder {
             host: "localhost".to_owned(),
             names: None,
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            ports: [0; 3],
             credentials: HashMap::new(),
             tokens: HashMap::new(),
             versions: TlsVersions::default(),
@@ -67,9 +69,16 @@ impl Builder {
         self
     }
 
-    /// The address to listen on: `127.0.0.1`. Ports are the system's choice.
+    /// The address to listen on: `127.0.0.1`.
     pub fn address(mut self, address: IpAddr) -> Self {
         self.address = address;
+        self
+    }
+
+    /// The ports with implicit TLS, with STARTTLS and without TLS; 0, as
+    /// unless set, is the system's choice.
+    pub fn ports(mut self, implicit: u16, starttls: u16, plain: u16) -> Self {
+        self.ports = [implicit, starttls, plain];
         self
     }
 
@@ -141,14 +150,14 @@ impl Builder {
         self
     }
 
-    /// Listens on three ports of the loopback.
+    /// Listens on its three ports.
     ///
     /// # Errors
     /// When a socket cannot be opened or a certificate cannot be made.
     pub async fn start(self) -> Result<Rehearsal, Error> {
-        let address = self.address;
+        let addresses = self.ports.map(|port| SocketAddr::new(self.address, port));
         let mut server = Rehearsal::new(self)?;
-        server.listen(address).await?;
+        server.listen(addresses).await?;
         Ok(server)
     }
 

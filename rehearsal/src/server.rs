@@ -112,8 +112,8 @@ impl Rehearsal {
         })
     }
 
-    pub(crate) async fn listen(&mut self, address: IpAddr) -> Result<(), Error> {
-        self.addresses = [SocketAddr::new(address, 0); 3];
+    pub(crate) async fn listen(&mut self, addresses: [SocketAddr; 3]) -> Result<(), Error> {
+        self.addresses = addresses;
         self.addresses = self.open_listeners().await?;
         Ok(())
     }
