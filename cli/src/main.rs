@@ -1,2 +1,62 @@
-//! x
-fn main() {}
+//! The `everpost` command: send a message, or rehearse certificate rotations.
+//!
+//! It stands on the public API of `everpost` and `everpost-rehearsal` alone.
+//! Invariant: with `--json`, standard output holds one JSON object as its last
+//! line, whatever happens; people read standard error.
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod failure;
+mod rehearse;
+mod secret;
+mod send;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    start_log(args.verbose);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::io("this machine gives no threads to work with", error);
+            return failure.report(false);
+        }
+    };
+    let code = runtime.block_on(async {
+        match args.command {
+            Command::Send(args) => send::run(*args).await,
+            Command::Rehearse(args) => rehearse::run(*args).await,
+        }
+    });
+    // A read of standard input that never ends must not keep the process.
+    runtime.shutdown_background();
+    code
+}
+
+/// Writes the log to standard error: nothing unless asked for by `-v` or
+/// EVERPOST_LOG.
+fn start_log(verbose: u8) {
+    let filter = match verbose {
+        0 => match std::env::var("EVERPOST_LOG") {
+            Ok(filter) if !filter.is_empty() => EnvFilter::builder().parse_lossy(filter),
+            _ => return,
+        },
+        1 => EnvFilter::new("everpost=debug,everpost_rehearsal=debug"),
+        _ => EnvFilter::new("everpost=trace,everpost_rehearsal=trace"),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(terminal::colours(&std::io::stderr()))
+        .with_writer(std::io::stderr)
+        .init();
+}
