@@ -9,7 +9,9 @@ use everpost::mailer::{Events, Fault as Blame, Retirement};
 use everpost::{
     Clock, Credentials, ErrorKind, Event, Health, Mailer, MailerBuilder, PoolPolicy, TrustRoots,
 };
-use everpost_rehearsal::{Chain, Cut, Goodbye, Rehearsal, Restart, Rotate, Signer};
+use everpost_rehearsal::{
+    Action, At, Chain, Cut, Fault, Goodbye, Rehearsal, Restart, Rotate, Signer,
+};
 
 fn builder(server: &Rehearsal) -> MailerBuilder {
     Mailer::builder(server.host())
@@ -296,4 +298,21 @@ async fn the_sentinel_notices_a_rotation_before_a_send_does() {
     });
     assert_eq!(error.await.kind(), ErrorKind::Certificate);
     mailer.close().await;
+}
+
+#[tokio::test]
+async fn a_421_to_one_chained_message_costs_the_next_one_nothing() {
+    let server = server().await;
+    let farewell = Action::ReplyThenCut("421 4.3.2 Restarting\r\n".into(), Cut::CloseNotify);
+    let fault = server.inject(Fault::new(At::EndOfData, farewell)).unwrap();
+    let mailer = builder(&server).max_connections(1).build().unwrap();
+    let (first, second, third) =
+        tokio::join!(mailer.send(message(1)), mailer.send(message(2)), mailer.send(message(3)));
+    for result in [first, second, third] {
+        result.unwrap();
+    }
+    assert_eq!(fault.count(), 1);
+    assert_eq!(server.counts().len(), 3);
+    assert!(server.counts().values().all(|copies| *copies == 1));
+    assert_eq!(mailer.stats().retries, 2);
 }

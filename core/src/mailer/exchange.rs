@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::event::Retirement;
+use super::event::{Event, Retirement};
 use super::job::Job;
 use super::plan::plan;
 use super::pool::{Place, Pool};
@@ -338,14 +338,13 @@ impl Exchange<'_> {
         let transient = reply.is_transient() && policy.transient_replies;
         let closing = reply.is_closing();
         let error = refusal(&job.message, stage, reply, recipients);
+        let again = (stale || closing || transient) && is_wanted(&job);
+        if again && self.retry.is_some() {
+            job.uncommit();
+            return self.line_up_again(job, error.with_delivery(Delivery::NotSent));
+        }
         job.charged += u32::from(!(self.reused && (stale || closing)));
-        let again = stale || closing || transient;
-        if again
-            && self.retry.is_none()
-            && job.charged < policy.max_attempts
-            && job.message.replayable()
-            && !job.is_abandoned()
-        {
+        if again && job.charged < policy.max_attempts {
             job.uncommit();
             let at_once = stale || (closing && self.reused);
             let error = error.with_delivery(Delivery::NotSent);
@@ -413,19 +412,26 @@ impl Exchange<'_> {
         let policy = &self.pool.config.retry;
         let committed = delivery == Some(Delivery::Unknown);
         let stale = self.reused && !committed;
-        job.charged += u32::from(!stale);
-        let wanted = !committed || policy.on_unknown == OnUnknown::Resend;
-        let again = wanted
-            && self.retry.is_none()
-            && job.charged < policy.max_attempts
-            && job.message.replayable()
-            && !job.is_abandoned();
+        let resend = !committed || policy.on_unknown == OnUnknown::Resend;
+        let again = resend && is_wanted(&job);
         let error = if committed { unknown(error) } else { error };
-        if again {
+        if again && self.retry.is_some() {
+            return self.line_up_again(job, error);
+        }
+        job.charged += u32::from(!stale);
+        if again && job.charged < policy.max_attempts {
             self.retry = Some(Retry { job, error, at_once: stale });
         } else {
             conclude(self.pool, job, Err(error));
         }
+    }
+
+    /// Puts a message that is to be tried again back into line, because the
+    /// one before it on this connection is to be tried first. The end of the
+    /// connection has been charged to that one.
+    fn line_up_again(&self, job: Job, error: Error) {
+        note_retry(self.pool, &job, error);
+        self.pool.put_back(job);
     }
 
     /// Puts messages that never had their turn back into line.
@@ -447,6 +453,22 @@ impl Exchange<'_> {
         }
         End::Spent { retry: self.retry.take(), reason }
     }
+}
+
+/// Whether a message can and shall be sent once more.
+fn is_wanted(job: &Job) -> bool {
+    job.message.replayable() && !job.is_abandoned()
+}
+
+/// Counts and tells that a message is tried again.
+pub(crate) fn note_retry(pool: &Pool, job: &Job, error: Error) {
+    pool.counters.retries.add();
+    tracing::debug!(message_id = job.message.message_id(), %error, "trying again");
+    pool.tell(Event::Retried {
+        message_id: job.message.message_id().to_owned(),
+        attempt: job.attempts + 1,
+        error,
+    });
 }
 
 /// What a turn brought.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::time::{Instant, sleep};
 
-use super::event::{Event, Retirement};
+use super::event::Retirement;
 use super::exchange::{self, End, Retry};
 use super::health::is_verdict;
 use super::job::Job;
@@ -187,13 +187,7 @@ impl Worker {
                 () = job.abandoned() => return None,
             }
         }
-        self.pool.counters.retries.add();
-        tracing::debug!(message_id = job.message.message_id(), %error, "trying again");
-        self.pool.tell(Event::Retried {
-            message_id: job.message.message_id().to_owned(),
-            attempt: job.attempts + 1,
-            error,
-        });
+        exchange::note_retry(&self.pool, &job, error);
         Some(job)
     }
 
