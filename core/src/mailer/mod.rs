@@ -20,6 +20,7 @@ mod health;
 mod job;
 #[cfg(feature = "lettre-transport")]
 mod lettre;
+mod limit;
 mod plan;
 mod pool;
 mod receipt;

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use super::event::{Event, Leaf, Retirement};
 use super::generation::{Generation, Observation};
 use super::health::{Condition, Health, Nearness, nearness};
 use super::job::Job;
+use super::limit::ServerLimit;
 use super::plan::Manners;
 use super::stats::{Counters, Stats};
 use super::worker;
@@ -28,9 +29,6 @@ use crate::config::Config;
 use crate::error::{Delivery, Error, ErrorKind, Stage};
 use crate::session::Connector;
 use crate::tls::Peer;
-
-/// How long a limit that the server imposed is believed.
-const LIMIT_BELIEVED: Duration = Duration::from_secs(60);
 
 /// Events that a slow reader may lag behind.
 const EVENTS_KEPT: usize = 1024;
@@ -65,8 +63,7 @@ struct State {
     starting: usize,
     /// Workers that only wait for a verdict nobody waits for.
     lingering: usize,
-    /// The server's own limit on connections, and until when it is believed.
-    limit: Option<(usize, Instant)>,
+    limit: ServerLimit,
     generation: Generation,
     condition: Condition,
     /// When the last messages of a rate limit's window were started.
@@ -116,7 +113,7 @@ impl Pool {
                 workers: 0,
                 starting: 0,
                 lingering: 0,
-                limit: None,
+                limit: ServerLimit::default(),
                 generation: Generation::default(),
                 condition: Condition::default(),
                 started: VecDeque::new(),
@@ -196,7 +193,7 @@ impl Pool {
     pub(crate) fn start_workers(self: &Arc<Self>) {
         loop {
             let mut state = self.state();
-            if state.starting >= state.queue.len() || state.workers >= self.limit(&mut state) {
+            if state.starting >= state.queue.len() || state.workers >= self.limit(&state) {
                 return;
             }
             state.workers += 1;
@@ -214,16 +211,9 @@ impl Pool {
         }
     }
 
-    fn limit(&self, state: &mut State) -> usize {
+    fn limit(&self, state: &State) -> usize {
         let own = self.config.pool.max_connections.max(1);
-        match state.limit {
-            Some((limit, until)) if Instant::now() < until => limit.min(own),
-            Some(_) => {
-                state.limit = None;
-                own
-            }
-            None => own,
-        }
+        state.limit.of(own, Instant::now())
     }
 
     /// Notes that the server refuses more connections. Returns whether others
@@ -231,7 +221,7 @@ impl Pool {
     pub(crate) fn lower_limit(&self) -> bool {
         let mut state = self.state();
         let open = state.open.len();
-        state.limit = Some((open.max(1), Instant::now() + LIMIT_BELIEVED));
+        state.limit.refused(open, Instant::now());
         open > 0
     }
 
