@@ -10,7 +10,7 @@ use everpost::{
     Clock, Credentials, ErrorKind, Event, Health, Mailer, MailerBuilder, PoolPolicy, TrustRoots,
 };
 use everpost_rehearsal::{
-    Action, At, Chain, Cut, Fault, Goodbye, Rehearsal, Restart, Rotate, Signer,
+    Action, At, Chain, Cut, Fault, Goodbye, Rehearsal, Restart, Rotate, Signer, Which,
 };
 
 fn builder(server: &Rehearsal) -> MailerBuilder {
@@ -105,11 +105,17 @@ async fn rotations_within_the_same_trust_never_surface() {
 #[tokio::test]
 async fn a_rotation_is_told_and_parked_connections_of_the_old_leaf_are_retired() {
     let server = server().await;
-    let mailer = builder(&server).max_connections(2).build().unwrap();
+    // Without pipelining nothing is chained: two messages are two connections.
+    let mailer = builder(&server).max_connections(2).pipelining(false).build().unwrap();
     let mut events = mailer.events();
     let old = server.leaf().sha256;
-    // Two parked connections with the old leaf.
-    let (first, second) = tokio::join!(mailer.send(message(1)), mailer.send(message(2)));
+    let held = server.inject(Fault::stall(At::EndOfData).on(Which::Every)).unwrap();
+    let release = async {
+        held.fired_times(2).await;
+        held.remove();
+    };
+    let (first, second, ()) =
+        tokio::join!(mailer.send(message(1)), mailer.send(message(2)), release);
     assert_eq!(first.unwrap().leaf().unwrap().as_bytes(), &old);
     second.unwrap();
     server.rotate(Rotate::default()).await.unwrap();
