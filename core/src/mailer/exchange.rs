@@ -357,6 +357,7 @@ impl Exchange<'_> {
 
     /// The connection is gone: tells each message what that means for it.
     fn lost(mut self, loss: Loss) -> End {
+        self.connection.session.retract_unwritten();
         let reason = match &loss {
             Loss::Broken(Broken::Closing(_)) | Loss::Closed => Retirement::Server,
             _ => Retirement::Failed,
@@ -411,6 +412,9 @@ impl Exchange<'_> {
         let Some(mut job) = active.job else { return };
         let policy = &self.pool.config.retry;
         let committed = delivery == Some(Delivery::Unknown);
+        if !committed {
+            job.uncommit();
+        }
         let stale = self.reused && !committed;
         let resend = !committed || policy.on_unknown == OnUnknown::Resend;
         let again = resend && is_wanted(&job);

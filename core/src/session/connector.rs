@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 
+use super::io::Metered;
 use super::transcript::WireLog;
 use super::{Io, Loss, Session, dial, proxy};
 use crate::clock::Clock;
@@ -73,6 +74,7 @@ impl Connector {
             address,
             opened_at: Instant::now(),
             unflushed: false,
+            committed_at: None,
             wire,
         })
     }
@@ -100,7 +102,8 @@ impl Connector {
         let mode = self.config.endpoint.tls;
         let opening = Opening::new(mode, &ehlo_name, self.config.credentials.is_some());
         let wire = WireLog::new(self.next_connection.fetch_add(1, Ordering::Relaxed));
-        let mut draft = Draft { io: Io::Plain(stream), opening, peer: None, address, wire };
+        let io = Io::Plain(Metered::new(stream));
+        let mut draft = Draft { io, opening, peer: None, address, wire };
         if mode == TlsMode::Implicit {
             draft = self.secure(draft, resume).await?;
         }

@@ -77,6 +77,9 @@ pub(crate) struct Session {
     pub(crate) opened_at: Instant,
     /// Bytes written to TLS but not known to be flushed.
     unflushed: bool,
+    /// How many bytes had left when an end-of-data was last about to be
+    /// written.
+    committed_at: Option<u64>,
     wire: WireLog,
 }
 
@@ -109,6 +112,9 @@ impl Session {
     /// does not take it.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<bool>> {
         while self.conversation.has_output() {
+            if self.conversation.about_to_commit().is_some() {
+                self.committed_at = Some(self.io.bytes_left());
+            }
             let bytes = self.conversation.next_write();
             let count = ready!(Pin::new(&mut self.io).poll_write(cx, bytes))?;
             if count == 0 {
@@ -138,6 +144,16 @@ impl Session {
                 self.wire.received(buffer.filled());
                 Poll::Ready(self.conversation.receive(buffer.filled()).map_err(Loss::from))
             }
+        }
+    }
+
+    /// After a loss: takes the commitment back of a message whose
+    /// end-of-data was handed to a connection that then took not one byte
+    /// more, as one that had been reset before does. The server cannot have
+    /// it.
+    pub(crate) fn retract_unwritten(&mut self) {
+        if self.committed_at == Some(self.io.bytes_left()) {
+            self.conversation.retract();
         }
     }
 

@@ -19,7 +19,8 @@
 //! until [`Conversation::next_write`] first hands out the last byte of its
 //! end-of-data: from then on a server may have the whole message, and it is
 //! [`Delivery::Unknown`] until a complete reply says [`Delivery::Accepted`] or
-//! [`Delivery::Refused`]. A reply that comes before what it would answer has
+//! [`Delivery::Refused`]. Only proof that the network took not one byte since
+//! then takes that back ([`Conversation::retract`]). A reply that comes before what it would answer has
 //! been written answers nothing and breaks the conversation.
 //!
 //! # Chaining
@@ -333,6 +334,14 @@ impl Conversation {
             }
         }
         &self.out[self.out_written..]
+    }
+
+    /// Takes back what [`next_write`](Self::next_write) committed last: the
+    /// caller has proof that none of it left. The conversation is over.
+    pub(crate) fn retract(&mut self) {
+        for transaction in &mut self.transactions {
+            transaction.committed = false;
+        }
     }
 
     /// Notes that the first `count` bytes of [`next_write`](Self::next_write)

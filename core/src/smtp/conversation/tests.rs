@@ -199,6 +199,18 @@ fn delivery_is_not_sent_until_the_end_of_data_is_handed_out_and_unknown_after() 
 }
 
 #[test]
+fn a_commitment_of_which_nothing_left_is_taken_back() {
+    let mut talk = Talk::new(true);
+    let id = talk.begin(&TO);
+    talk.flight();
+    talk.says(GO).unwrap();
+    talk.content("hello\r\n");
+    talk.0.next_write();
+    talk.0.retract();
+    assert_eq!(talk.0.delivery(id), Some(Delivery::NotSent));
+}
+
+#[test]
 fn after_end_of_data_only_a_complete_reply_decides() {
     for (text, expected) in [
         ("451 later\n", Stage::EndOfData),
