@@ -320,7 +320,21 @@ impl Waiting<'_> {
                 let hint = last.hint().unwrap_or("the server cannot be reached").to_owned();
                 error.with_detail(last.message_text()).with_hint(hint).with_source(last)
             }
-            None => error.with_hint("raise max_connections or the checkout deadline, or send less"),
+            None if self.pool.is_open() => {
+                error.with_hint("raise max_connections or the checkout deadline, or send less")
+            }
+            None => error.with_detail("the first is still being opened").with_hint(
+                match self.pool.config.endpoint.tls {
+                    TlsMode::Implicit => {
+                        "the server is slow to let anybody in: check host and port, or raise the \
+                         checkout deadline"
+                    }
+                    _ => {
+                        "the server lets nobody in; a port for implicit TLS waits like this for \
+                         the client to begin: try implicit TLS (usually port 465)"
+                    }
+                },
+            ),
         };
         self.report(error)
     }

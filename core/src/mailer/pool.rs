@@ -417,6 +417,11 @@ impl Pool {
         }
     }
 
+    /// Whether any connection is open.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.state().open.is_empty()
+    }
+
     /// The leaves that open connections carry.
     pub(crate) fn leaves(&self) -> Vec<Leaf> {
         self.state().open.iter().filter_map(|(_, leaf)| leaf.clone()).collect()
