@@ -71,11 +71,17 @@ impl TryFrom<&str> for Mailbox {
     type Error = Error;
 
     fn try_from(text: &str) -> Result<Self, Error> {
-        let mut mailboxes = parse_list(text).map_err(|reason| {
+        let invalid = |reason: String| {
             let shown: String = text.chars().take(80).collect();
             Error::message(format!("{shown:?} is not a mailbox: {reason}"))
                 .with_hint("write ann@example.org or Ann <ann@example.org>")
-        })?;
+        };
+        // A header field may be folded, and is unfolded by the parser; this is
+        // none, so a line end in it is an accident or an attack.
+        if text.contains(['\r', '\n', '\0']) {
+            return Err(invalid("it holds a line end or NUL".into()));
+        }
+        let mut mailboxes = parse_list(text).map_err(invalid)?;
         match (mailboxes.pop(), mailboxes.is_empty()) {
             (Some(mailbox), true) => Mailbox::new(mailbox.name, mailbox.address),
             (Some(_), false) => Err(Error::message("there is more than one address")
