@@ -55,6 +55,10 @@ impl FromStr for Proxy {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let invalid = || Error::config("a proxy URL: socks5://host:1080 or http://host:8080");
+        // The URL parser would drop line ends without a word.
+        if text.chars().any(char::is_control) {
+            return Err(invalid());
+        }
         let (scheme, rest) = text.split_once("://").ok_or_else(invalid)?;
         let (protocol, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "socks5" | "socks5h" => (Protocol::Socks5, 1080),
