@@ -125,7 +125,8 @@ impl Session {
             _ => self.command(&line).await,
         };
         self.line = line;
-        result
+        // Whether the command took effect is its own business: a line was used.
+        result.map(|_| true)
     }
 
     pub(super) fn note(&self, command: &str) {
