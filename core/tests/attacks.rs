@@ -53,13 +53,13 @@ enum Segments {
     Bytewise,
 }
 
+/// What the client said, by connection.
+type Heard = Arc<Mutex<Vec<Vec<u8>>>>;
+
 /// A server that agrees to STARTTLS and says `injected` in the clear; keeps
 /// what the client says.
-fn injecting(
-    injected: &'static str,
-    segments: Segments,
-) -> (Arc<Memory>, Arc<Mutex<Vec<Vec<u8>>>>) {
-    let heard = Arc::new(Mutex::new(Vec::new()));
+fn injecting(injected: &'static str, segments: Segments) -> (Arc<Memory>, Heard) {
+    let heard = Heard::default();
     let book = Arc::clone(&heard);
     let network = Memory::new(move |_, stream| {
         let book = Arc::clone(&book);
