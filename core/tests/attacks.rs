@@ -20,7 +20,7 @@ use everpost_rehearsal::{
     Action, At, Capabilities, Fault, Limits, Listener, Rehearsal, Settings, Which,
 };
 use support::{Memory, in_memory, message, message_with, send};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use tokio::time::Instant;
 
 const PASSWORD: &str = "Correct-Horse.7741";
@@ -493,6 +493,48 @@ async fn a_stray_reply_while_idle_is_not_taken_for_the_verdict_on_the_next_messa
             assert_eq!((server.received_count(), server.stats().connections), (1, 2));
         }
     }
+}
+
+/// Says `text`, as soon as the client has said something if `after`.
+async fn say(far: &mut DuplexStream, after: bool, text: &str) -> String {
+    let mut space = vec![0; 8192];
+    let heard = if after { far.read(&mut space).await.unwrap() } else { 0 };
+    far.write_all(text.as_bytes()).await.unwrap();
+    String::from_utf8_lossy(&space[..heard]).into_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stray_reply_that_comes_with_the_next_message_is_noticed_before_it_is_sent() {
+    let (opened, mut connections) = tokio::sync::mpsc::unbounded_channel();
+    let network = Memory::new(move |_, stream| {
+        let opened = opened.clone();
+        async move { drop(opened.send(stream)) }
+    });
+    let builder = in_memory(&server(), TlsMode::None).network(network).chunking(true);
+    let mailer = builder.build().unwrap();
+    let hello = "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
+    let sender = mailer.clone();
+    let first = tokio::spawn(async move { send(&sender, "small").await });
+    let mut old = connections.recv().await.unwrap();
+    say(&mut old, false, "220 mx\r\n").await;
+    say(&mut old, true, hello).await;
+    say(&mut old, true, "250 a\r\n250 b\r\n250 c\r\n").await;
+    first.await.unwrap().unwrap();
+    // Parked by now, and both come before it has its next turn: the stray
+    // would make the answer to RCPT the verdict.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    say(&mut old, false, "250 stray\r\n").await;
+    let mut second = std::pin::pin!(mailer.send(large("large")));
+    let script = async {
+        let mut new = connections.recv().await.unwrap();
+        say(&mut new, false, "220 mx\r\n").await;
+        say(&mut new, true, hello).await;
+        let said = say(&mut new, true, "250 a\r\n250 b\r\n552 too large\r\n").await;
+        assert!(said.starts_with("MAIL FROM"), "{said}");
+        new
+    };
+    let (result, _new) = tokio::join!(second.as_mut(), script);
+    is_552(result);
 }
 
 #[tokio::test]
