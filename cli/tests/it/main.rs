@@ -1,0 +1,8 @@
+//! The real `everpost` binary against a rehearsal server.
+
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+mod rehearse;
+mod send;
+mod serve;
+mod support;
