@@ -8,9 +8,9 @@
 //! ```
 //!
 //! The mailer is used as an application would use it, with its defaults, but
-//! for two things that squeeze months into seconds: the sentinel looks every
-//! few milliseconds, and connections are replaced after so many messages that
-//! sessions are resumed between the rotations too.
+//! for what squeezes months into seconds: the sentinel looks every few
+//! milliseconds, and connections are replaced after so many messages, with TLS
+//! sessions resumed, which is where a rotation hides.
 
 mod outcome;
 pub(crate) mod plan;
@@ -141,6 +141,7 @@ impl Stage {
             .credentials(Credentials::password("rehearsal", password))
             .max_message_size(u64::from(args.size) + 65_536)
             .pool(pool)
+            .resumption(true)
             .probe_interval(LOOK)
             .build()?;
         Ok(Stage {
