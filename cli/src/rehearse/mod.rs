@@ -62,6 +62,10 @@ pub(crate) async fn run(args: RehearseArgs) -> ExitCode {
 }
 
 async fn rehearse(args: &RehearseArgs) -> Result<ExitCode, Failure> {
+    if args.rotations > args.messages {
+        let text = "every rotation needs a message: --rotations is larger than --messages";
+        return Err(Failure::Usage(text.to_owned()));
+    }
     let view = Arc::new(View::new(args.json));
     let stage = Arc::new(Stage::set(args).await?);
     let connections = args.connections.unwrap_or(args.concurrency);
@@ -113,8 +117,8 @@ struct Stage {
     witness: Witness,
     /// The number of the next message.
     next: AtomicU64,
-    /// Rotations that are over.
-    over: watch::Sender<u64>,
+    /// The last step of the plan that was made.
+    steps: watch::Sender<u64>,
     /// Message-IDs of this run end with it.
     run: u32,
     body: String,
@@ -144,6 +148,8 @@ impl Stage {
             .resumption(true)
             .probe_interval(LOOK)
             .build()?;
+        // The first leaf is seen before it is replaced.
+        mailer.explain().await;
         Ok(Stage {
             witness: Witness::new(mailer.events()),
             ledger: Ledger::new(plan.messages()),
@@ -151,7 +157,7 @@ impl Stage {
             mailer,
             plan,
             next: AtomicU64::new(0),
-            over: watch::Sender::new(0),
+            steps: watch::Sender::new(0),
             run: fastrand::u32(..),
             body: body(args.size),
         })
@@ -204,14 +210,14 @@ fn body(size: u32) -> String {
 
 /// One sender: one message after the other, as the plan lets them leave.
 async fn send(stage: Arc<Stage>) {
-    let mut over = stage.over.subscribe();
+    let mut steps = stage.steps.subscribe();
     loop {
         let index = stage.next.fetch_add(1, Ordering::Relaxed);
         if index >= stage.plan.messages() {
             return;
         }
-        let due = stage.plan.rotations_before(index);
-        if over.wait_for(|over| *over >= due).await.is_err() {
+        let due = stage.plan.step_before(index);
+        if steps.wait_for(|step| *step >= due).await.is_err() {
             return;
         }
         let message = stage.message(index);
@@ -238,12 +244,8 @@ async fn drive(
     size: u32,
 ) -> Result<(), everpost_rehearsal::Error> {
     let Stage { plan, ledger, server, mailer, .. } = stage;
-    let mut window: Option<Window> = None;
     for number in 1..=plan.rotations() {
-        ledger.wait_ended(plan.mark(number)).await;
-        if let Some(window) = window.take() {
-            view.rotation(&window.close(stage));
-        }
+        ledger.wait_ended(plan.due(number)).await;
         let (kind, turn) = plan.kind(number);
         let old = short(&server.leaf().fingerprint());
         let in_flight = ledger.in_flight();
@@ -255,54 +257,30 @@ async fn drive(
         let noticed = timeout(PATIENCE, stage.witness.saw(leaf.sha256)).await;
         let noticed = noticed.ok().map(|()| began.elapsed());
         progress.noticed += u64::from(noticed.is_some());
+        stage.steps.send_replace(Plan::noticed(number));
+        ledger.wait_ended(plan.mark(number + 1)).await;
         for fault in faults {
-            tokio::select! {
-                () = fault.fired() => {}
-                // The stream holds here: there is nothing left to strike.
-                () = ledger.wait_ended(plan.mark(number + 1)) => fault.remove(),
-            }
+            // One that found nothing to strike must not strike the next segment.
+            fault.remove();
         }
-        stage.over.send_modify(|over| *over += 1);
-        let new = short(&leaf.fingerprint());
-        let row = Rotated {
+        let after = mailer.stats();
+        view.rotation(&Rotated {
             number,
             kind,
             old,
-            new,
+            new: short(&leaf.fingerprint()),
             noticed,
-            retired: 0,
-            full: 0,
-            resumed: 0,
+            retired: ended_by_rotation(&after) - ended_by_rotation(&before),
+            full: after.full_handshakes - before.full_handshakes,
+            resumed: after.resumed_handshakes - before.resumed_handshakes,
             in_flight,
-            slowest: Duration::ZERO,
+            slowest: ledger.take_slowest(),
             note,
-        };
-        window = Some(Window { row, before });
+        });
+        stage.steps.send_replace(Plan::over(number));
     }
     ledger.wait_ended(plan.messages()).await;
-    if let Some(window) = window {
-        view.rotation(&window.close(stage));
-    }
     Ok(())
-}
-
-/// From a rotation to the next: what it cost shows only afterwards.
-struct Window {
-    row: Rotated,
-    before: Stats,
-}
-
-impl Window {
-    fn close(self, stage: &Stage) -> Rotated {
-        let after = stage.mailer.stats();
-        Rotated {
-            retired: ended_by_rotation(&after) - ended_by_rotation(&self.before),
-            full: after.full_handshakes - self.before.full_handshakes,
-            resumed: after.resumed_handshakes - self.before.resumed_handshakes,
-            slowest: stage.ledger.take_slowest(),
-            ..self.row
-        }
-    }
 }
 
 /// Connections that ended by a rotation or its violence, not by their age.
@@ -360,7 +338,7 @@ async fn show_status(stage: Arc<Stage>, view: Arc<View>, started: Instant) {
              rotation {}/{}",
             stage.ledger.in_flight(),
             stage.mailer.stats().connections,
-            *stage.over.borrow(),
+            stage.steps.borrow().div_ceil(2),
             stage.plan.rotations(),
         ));
     }

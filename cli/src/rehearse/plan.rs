@@ -1,10 +1,18 @@
 //! Which rotation happens when.
 //!
-//! Rotation *k* of *R* is due when *k·N/(R+1)* of the *N* messages have ended,
-//! by count and not by time, so that a run of any size has all of them. Those
-//! marks cut the stream into segments; a message of segment *s* may leave once
-//! rotation *s − 1* is over. So rotation *s* happens amid sends, and the
-//! stream never outruns it by more than one segment.
+//! *R* rotations cut the stream of *N* messages into *R + 1* segments, at
+//! *k·N/(R+1)*: by count and not by time, so that a run of any size has all of
+//! them. Segment *k* (but the first, 0) has rotation *k* in its midst:
+//!
+//! ```text
+//! ├──── ¼ ────┤strike├──── ½ ────┤noticed├──── ¼ ────┤all ended├─ next segment
+//! ```
+//!
+//! Sends go on while the server rotates; the last quarter leaves when the
+//! mailer has noticed, so that there is something for a fault to strike. As
+//! the next segment begins when this one has ended, every message meets one
+//! rotation at most, as in life, where they are weeks apart; several within
+//! one back-off could use up its attempts.
 
 use clap::ValueEnum;
 
@@ -63,10 +71,19 @@ impl Plan {
         self.rotations
     }
 
-    /// How many messages have ended when rotation `number` (from 1) is due;
-    /// all of them for one beyond the last.
-    pub(crate) fn mark(&self, number: u64) -> u64 {
-        (self.messages * number / (self.rotations + 1)).min(self.messages)
+    /// The index of the first message of a segment; the number of messages
+    /// for the one beyond the last.
+    pub(crate) fn mark(&self, segment: u64) -> u64 {
+        (self.messages * segment / (self.rotations + 1)).min(self.messages)
+    }
+
+    fn quarter(&self, segment: u64) -> u64 {
+        (self.mark(segment + 1) - self.mark(segment)) / 4
+    }
+
+    /// How many messages have ended when rotation `number` (from 1) is due.
+    pub(crate) fn due(&self, number: u64) -> u64 {
+        self.mark(number) + self.quarter(number)
     }
 
     /// How rotation `number` is done, and which time it is that this kind has
@@ -78,12 +95,26 @@ impl Plan {
         (self.kinds[index as usize], (number - 1) / count)
     }
 
-    /// How many rotations must be over before the message with this index
+    /// The step that must have been made before the message with this index
     /// (from 0) leaves.
-    pub(crate) fn rotations_before(&self, index: u64) -> u64 {
+    pub(crate) fn step_before(&self, index: u64) -> u64 {
         // The largest k with mark(k) <= index.
         let segment = ((index + 1) * (self.rotations + 1) - 1) / self.messages;
-        segment.min(self.rotations).saturating_sub(1)
+        match segment.min(self.rotations) {
+            0 => 0,
+            it if index < self.mark(it + 1) - self.quarter(it) => Plan::over(it - 1),
+            it => Plan::noticed(it),
+        }
+    }
+
+    /// The step that is made when the mailer has noticed a rotation.
+    pub(crate) fn noticed(number: u64) -> u64 {
+        2 * number - 1
+    }
+
+    /// The step that is made when all sends that met a rotation have ended.
+    pub(crate) fn over(number: u64) -> u64 {
+        2 * number
     }
 
     /// Messages of one segment, at least 1.
@@ -96,33 +127,35 @@ impl Plan {
 mod tests {
     use super::*;
 
+    const RUNS: [(u32, u32); 7] = [(1, 1), (3, 3), (5, 5), (40, 3), (200, 5), (5000, 20), (7, 0)];
+
     #[test]
-    fn the_stream_is_never_more_than_one_segment_ahead_of_the_rotations() {
-        for (messages, rotations) in [(1, 1), (3, 7), (5, 5), (200, 5), (5000, 20), (7, 0)] {
+    fn no_message_leaves_before_the_rotations_of_earlier_segments_are_over() {
+        for (messages, rotations) in RUNS {
             let plan = Plan::new(messages, rotations, &[]);
             for index in 0..plan.messages() {
-                let passed =
-                    (1..=plan.rotations()).filter(|number| plan.mark(*number) <= index).count();
-                let expected = (passed as u64).saturating_sub(1);
-                assert_eq!(
-                    plan.rotations_before(index),
-                    expected,
-                    "{messages} {rotations} {index}"
-                );
+                let begun = (1..=plan.rotations()).filter(|it| plan.mark(*it) <= index).count();
+                let earlier = (begun as u64).saturating_sub(1);
+                let step = plan.step_before(index);
+                assert!(step >= Plan::over(earlier), "{messages} {rotations} {index}");
+                assert!(step <= Plan::over(earlier) + 1, "{messages} {rotations} {index}");
             }
         }
     }
 
     #[test]
     fn a_rotation_never_waits_for_a_message_that_waits_for_it() {
-        for (messages, rotations) in [(1, 1), (3, 7), (200, 5), (5000, 20)] {
+        for (messages, rotations) in RUNS {
             let plan = Plan::new(messages, rotations, &[]);
+            let free = |step: u64| {
+                (0..plan.messages()).filter(|index| plan.step_before(*index) <= step).count() as u64
+            };
             for number in 1..=plan.rotations() {
-                let leaving = (0..plan.messages())
-                    .filter(|index| plan.rotations_before(*index) < number)
-                    .count();
-                assert!(leaving as u64 >= plan.mark(number + 1).min(plan.messages()));
+                assert!(free(Plan::over(number - 1)) >= plan.due(number));
+                assert!(free(Plan::noticed(number)) >= plan.mark(number + 1));
             }
+            // The first message leaves at once: with it the sentinel starts.
+            assert_eq!(plan.step_before(0), 0);
         }
     }
 

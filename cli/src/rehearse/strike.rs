@@ -8,8 +8,8 @@ use super::plan::Kind;
 
 const FAREWELL: &[u8] = b"421 4.3.2 Restarting with a new certificate\r\n";
 
-/// Busy connections that a wave of 421s reaches. A message is given up after
-/// three refusals by fresh connections: fewer can never be its end.
+/// Busy connections that a wave of 421s reaches. Which ones is chance: had it
+/// three, all might refuse one message, which would rightly be given up.
 const WAVE: u64 = 2;
 
 /// A rotation that has been made.
@@ -72,16 +72,16 @@ fn goodbye(turn: u64) -> (Goodbye, &'static str) {
     }
 }
 
-/// Somewhere in the first two messages of a connection or before: every
-/// connection is young after a rotation, so the cut soon finds one.
+/// Somewhere in the first message of a connection or before: every connection
+/// is young after a rotation, so the cut soon finds one.
 fn random_cut(size: u32) -> (At, Cut, String) {
     // Past what the mailer's own look at the server says, which sends no mail.
     const LOOK: u64 = 60;
     let (at, byte, side) = if fastrand::bool() {
-        let byte = fastrand::u64(LOOK..600 + 2 * u64::from(size));
+        let byte = fastrand::u64(LOOK..600 + u64::from(size));
         (At::Received(byte), byte, "sent by the client")
     } else {
-        let byte = fastrand::u64(500..1200);
+        let byte = fastrand::u64(500..900);
         (At::Sent(byte), byte, "sent by the server")
     };
     let (cut, name) = match fastrand::u8(..3) {

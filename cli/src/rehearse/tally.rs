@@ -8,8 +8,8 @@ use std::time::Duration;
 use everpost::{Delivery, Error, Receipt};
 use tokio::sync::watch;
 
-/// Errors whose text is kept.
-const KEPT: usize = 5;
+/// Errors of each sort whose text is kept.
+const KEPT: usize = 3;
 
 /// The books of a run, kept while it lasts. Bounded: five bytes a message.
 #[derive(Debug)]
@@ -26,7 +26,8 @@ struct Pages {
     /// By the number of the message; `None`: not ended.
     told: Vec<Option<Delivery>>,
     micros: Vec<u32>,
-    errors: Vec<String>,
+    failures: Vec<String>,
+    unknowns: Vec<String>,
 }
 
 /// A send under way; ends being one when dropped.
@@ -75,10 +76,14 @@ impl Ledger {
                 *slot = Some(told);
             }
             pages.micros.push(micros);
-            if let Err(error) = result
-                && pages.errors.len() < KEPT
-            {
-                pages.errors.push(format!("{}: {error}", error.message_id().unwrap_or("?")));
+            if let Err(error) = result {
+                let list = match told {
+                    Delivery::Unknown => &mut pages.unknowns,
+                    _ => &mut pages.failures,
+                };
+                if list.len() < KEPT {
+                    list.push(line(error));
+                }
             }
         }
         self.ended.send_modify(|ended| *ended += 1);
@@ -104,9 +109,11 @@ impl Ledger {
         Duration::from_micros(self.slowest.swap(0, Ordering::Relaxed))
     }
 
-    /// What the first few sends that failed were told.
+    /// What the first few sends that failed were told, then the first few
+    /// that ended unknown.
     pub(crate) fn errors(&self) -> Vec<String> {
-        self.pages().errors.clone()
+        let pages = self.pages();
+        [pages.failures.as_slice(), &pages.unknowns].concat()
     }
 
     /// Compares what was told with what the server holds: `name` gives the
@@ -142,6 +149,18 @@ impl Ledger {
         sum.max = percentile(&micros, 100);
         sum
     }
+}
+
+/// An error in one line.
+fn line(error: &Error) -> String {
+    format!(
+        "{} {}: {}; {} (attempts: {})",
+        error.message_id().unwrap_or("?"),
+        error.delivery(),
+        error.kind(),
+        error.message_text(),
+        error.attempts()
+    )
 }
 
 /// Nearest rank.

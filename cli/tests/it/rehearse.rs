@@ -23,9 +23,9 @@ async fn a_rehearsal_loses_nothing_and_ends_with_json() {
 }
 
 #[tokio::test]
-async fn chosen_faults_take_turns_even_in_a_run_shorter_than_its_rotations() {
+async fn chosen_faults_take_turns_even_in_a_run_of_a_message_each() {
     let args =
-        ["rehearse", "--messages", "3", "--rotations", "4", "--concurrency", "2", "--faults"];
+        ["rehearse", "--messages", "4", "--rotations", "4", "--concurrency", "2", "--faults"];
     let run = run(&[&args[..], &["fresh-tickets,kept-tickets"]].concat()).await;
     assert_eq!(run.code, 0, "{}", run.stdout);
     let kinds: Vec<_> = run
@@ -35,7 +35,7 @@ async fn chosen_faults_take_turns_even_in_a_run_shorter_than_its_rotations() {
         .collect();
     assert_eq!(kinds, ["fresh-tickets", "kept-tickets", "fresh-tickets", "kept-tickets"]);
     let verdict = run.stdout.lines().last().unwrap();
-    assert!(verdict.starts_with("Each of 3 messages arrived exactly once"), "{verdict}");
+    assert!(verdict.starts_with("Each of 4 messages arrived exactly once"), "{verdict}");
 }
 
 #[tokio::test]
@@ -43,6 +43,10 @@ async fn an_unknown_fault_is_a_usage_error_that_names_the_known_ones() {
     let run = run(&["rehearse", "--faults", "earthquake"]).await;
     assert_eq!(run.code, 2);
     assert!(run.stderr.contains("kept-tickets"), "{}", run.stderr);
+    assert_eq!(
+        crate::support::run(&["rehearse", "--messages", "3", "--rotations", "4"]).await.code,
+        2
+    );
 }
 
 #[cfg(unix)]
