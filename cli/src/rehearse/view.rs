@@ -71,7 +71,11 @@ impl View {
     /// Text in a style, where there are styles.
     pub(super) fn paint(&self, style: Style, text: impl Into<String>) -> String {
         let text = text.into();
-        if self.colours { format!("\x1b[{}m{text}\x1b[0m", style.code()) } else { text }
+        if self.colours && !text.is_empty() {
+            format!("\x1b[{}m{text}\x1b[0m", style.code())
+        } else {
+            text
+        }
     }
 
     /// Prints a line above the status.
@@ -82,7 +86,7 @@ impl View {
         let _ = if status.is_empty() {
             writeln!(out, "{text}")
         } else {
-            writeln!(out, "\r\x1b[2K{text}").and_then(|()| write!(out, "{status}"))
+            writeln!(out, "\r\x1b[2K{text}").and_then(|()| draw(out, status))
         };
         let _ = out.flush();
     }
@@ -96,8 +100,7 @@ impl View {
         screen.status.clear();
         screen.status.push_str(text);
         let Screen { out, status } = &mut *screen;
-        // Not wrapped: a wrapped line could not be redrawn.
-        let _ = write!(out, "\r\x1b[2K\x1b[?7l{status}\x1b[?7h");
+        let _ = draw(out, status);
         let _ = out.flush();
     }
 
@@ -207,6 +210,12 @@ impl View {
         };
         self.line(&self.paint(style, outcome.verdict()));
     }
+}
+
+/// Draws the status over the last line; not wrapped, since a wrapped line could
+/// not be redrawn.
+fn draw(out: &mut dyn Write, status: &str) -> io::Result<()> {
+    write!(out, "\r\x1b[2K\x1b[?7l{status}\x1b[?7h")
 }
 
 /// A rotation, for its line.
