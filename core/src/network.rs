@@ -58,14 +58,14 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long sent data may stay unacknowledged before the kernel gives up:
 /// without it a vanished server is noticed after a quarter of an hour. The
 /// same limit holds for a server that lives but reads nothing, so it is no
-/// shorter than the deadline of a command.
+/// shorter than the deadline of a block of content.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const USER_TIMEOUT: Duration = Duration::from_secs(60);
+const USER_TIMEOUT: Duration = Duration::from_secs(180);
 
 /// The operating system's resolver and TCP.
 ///
 /// Connections have Nagle's algorithm off and keepalive on, and on Linux and
-/// Android a limit of 60 s on unacknowledged data.
+/// Android a limit of 180 s on unacknowledged data.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tcp;
 
