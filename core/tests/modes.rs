@@ -63,9 +63,7 @@ async fn each_bad_chain_is_named_with_its_remedy_and_nothing_is_sent() {
     for (chain, finding) in [
         (Chain::WrongName, FindingId::NameMismatch),
         (Chain::SelfSigned, FindingId::SelfSigned),
-        // Its leaf names no place to get the issuer's certificate from, so
-        // that it only was not sent cannot be known.
-        (Chain::MissingIntermediate, FindingId::UnknownIssuer),
+        (Chain::MissingIntermediate, FindingId::MissingIntermediate),
         (Chain::Expired, FindingId::Expired),
         (Chain::NotYetValid, FindingId::NotYetValid),
         (Chain::UntrustedCa, FindingId::UnknownIssuer),

@@ -7,8 +7,8 @@
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, PublicKeyData, SerialNumber,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PublicKeyData, SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
@@ -193,6 +193,9 @@ impl Authority {
             params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             params.key_usages.push(KeyUsagePurpose::KeyCertSign);
         }
+        if order.chain != Chain::SelfSigned {
+            params.custom_extensions.push(authority_information_access());
+        }
         let serial = serial();
         params.serial_number = Some(SerialNumber::from_slice(&serial));
 
@@ -299,4 +302,17 @@ fn intermediate(
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.use_authority_key_identifier_extension = true;
     Ok(CertifiedIssuer::signed_by(params, KeyPair::generate()?, root)?)
+}
+
+/// Where the issuer's certificate is to be had (RFC 5280 §4.2.2.1), as public
+/// authorities say it; nothing is served there. It tells a client whose chain
+/// lacks the intermediate that there is one.
+fn authority_information_access() -> CustomExtension {
+    const ACCESS_METHOD: &[u8] = b"\x06\x08\x2b\x06\x01\x05\x05\x07\x30\x02";
+    const PLACE: &[u8] = b"http://ca.rehearsal.invalid/intermediate.crt";
+    // A DER element whose length fits into one byte, as all of these do.
+    let element = |tag: u8, content: &[u8]| [&[tag, content.len() as u8], content].concat();
+    let description = element(0x30, &[ACCESS_METHOD, &element(0x86, PLACE)].concat());
+    let content = element(0x30, &description);
+    CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content)
 }

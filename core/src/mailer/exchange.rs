@@ -175,17 +175,16 @@ impl Exchange<'_> {
         }
     }
 
-    /// Lets the next message in line ride behind this one.
+    /// Lets the next message in line ride behind this one, on a connection
+    /// that is still fit to be used.
     fn chain(&mut self) {
-        let policy = &self.pool.config.pool;
         while self.active.len() == 1
             && !self.lingering
             && !self.ending
             && self.retry.is_none()
             && self.connection.session.conversation.can_begin()
-            && policy.max_messages.is_none_or(|most| self.connection.messages < most)
-            && self.connection.session.opened_at.elapsed() < policy.max_age
-            && policy.rate_limit.is_none()
+            && self.pool.config.pool.rate_limit.is_none()
+            && self.pool.retirement(&self.connection.standing()).is_none()
         {
             match self.pool.next_job() {
                 Some(job) => self.begin(job),

@@ -41,7 +41,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn standing(&self) -> Standing<'_> {
+    pub(super) fn standing(&self) -> Standing<'_> {
         Standing {
             peer: self.session.peer.as_ref(),
             opened_at: self.session.opened_at,

@@ -199,6 +199,7 @@ impl Session {
         if self.out.is_empty() {
             return Ok(());
         }
+        self.replying = true;
         let out = std::mem::take(&mut self.out);
         let marks = std::mem::take(&mut self.marks);
         match self.settings.reply_style {
@@ -218,6 +219,7 @@ impl Session {
         }
         self.unanswered = 0;
         self.waited = false;
+        self.replying = false;
         // The buffers are kept for the next replies.
         self.out = out;
         self.out.clear();

@@ -114,6 +114,8 @@ pub(crate) struct Session {
     wrote: bool,
     /// The path's latency has been waited for.
     waited: bool,
+    /// Replies are leaving.
+    replying: bool,
     slow: Option<(usize, Duration)>,
     transactions: u64,
     unanswered: u64,
@@ -154,6 +156,7 @@ impl Session {
             sent: 0,
             wrote: true,
             waited: false,
+            replying: false,
             slow: None,
             transactions: 0,
             unanswered: 0,
@@ -313,6 +316,11 @@ impl Session {
                     }
                 }
                 Ending::Farewell if !self.may_read => {}
+                // A 421 would be taken for one of the replies that are owed,
+                // and refuse a message that has been kept.
+                Ending::Farewell if self.replying || !self.out.is_empty() => {
+                    let _ = self.link.shutdown().await;
+                }
                 Ending::Farewell => {
                     let _ = self.link.write_all(b"421 4.3.2 Service shutting down\r\n").await;
                     let _ = self.link.shutdown().await;
