@@ -12,6 +12,7 @@ use everpost::{
 use everpost_rehearsal::{
     Action, At, Chain, Cut, Fault, Goodbye, Rehearsal, Restart, Rotate, Signer, Which,
 };
+use futures_util::StreamExt;
 
 fn builder(server: &Rehearsal) -> MailerBuilder {
     Mailer::builder(server.host())
@@ -255,6 +256,29 @@ async fn a_leaf_that_expires_while_pooled_is_retired_before_its_margin() {
         _ => None,
     });
     assert_eq!(reason.await, Retirement::Expiring);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_never_idle_is_retired_all_the_same() {
+    let server = server().await;
+    let clock = ManualClock::new();
+    let ends = clock.now() + Duration::from_secs(3600);
+    server.rotate(Rotate { not_after: Some(ends), ..Rotate::default() }).await.unwrap();
+    let old = server.leaf().sha256;
+    let mailer =
+        builder(&server).clock(Arc::new(clock.clone())).max_connections(1).build().unwrap();
+    // There is always a message to chain behind the one under way.
+    let mut sending = mailer.send_all((0..200).map(message));
+    let (_, first) = sending.next().await.unwrap();
+    assert_eq!(first.unwrap().leaf().unwrap().as_bytes(), &old);
+    server.rotate(Rotate::default()).await.unwrap();
+    clock.advance(Duration::from_secs(3600 - 30));
+    let mut last = None;
+    while let Some((_, result)) = sending.next().await {
+        last = Some(result.unwrap());
+    }
+    assert_eq!(last.unwrap().leaf().unwrap().as_bytes(), &server.leaf().sha256);
+    assert_eq!(mailer.stats().opened, 2);
 }
 
 #[tokio::test]

@@ -31,92 +31,18 @@
 //! one flight. The content of `k + 1` waits for its 354, which is owed after
 //! the verdict on `k`: no two end-of-data are ever unanswered.
 
+mod answer;
+mod plan;
+
 use std::collections::VecDeque;
 
-use super::reply::{Reply, ReplyError, ReplyParser};
+pub(crate) use self::plan::{Broken, Content, Outcome, Plan, SizeMismatch};
+use super::reply::{Reply, ReplyParser};
 use crate::error::{Delivery, Stage};
 
 /// Names a transaction of one conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TransactionId(u64);
-
-/// How the content of a message is framed on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// DATA: dot-stuffed, ended by a lone dot (RFC 5321 §4.1.1.4).
-    Data,
-    /// One `BDAT size LAST` (RFC 3030 §2). With `eager` it leaves in the same
-    /// flight as MAIL and RCPT.
-    Chunk { size: u64, eager: bool },
-}
-
-/// MAIL and RCPT commands, complete lines, and how to go on after them.
-#[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    commands: Vec<u8>,
-    /// Where each command ends in `commands`: MAIL first, then each RCPT.
-    ends: Vec<usize>,
-    content: Content,
-    /// Give up unless every recipient is accepted.
-    require_all: bool,
-}
-
-impl Plan {
-    pub(crate) fn new(content: Content, require_all: bool) -> Self {
-        Plan { commands: Vec::with_capacity(256), ends: Vec::new(), content, require_all }
-    }
-
-    /// The buffer to append the next command to: MAIL, then each RCPT. Each is
-    /// closed by [`end_command`](Self::end_command).
-    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
-        &mut self.commands
-    }
-
-    pub(crate) fn end_command(&mut self) {
-        self.ends.push(self.commands.len());
-    }
-
-    pub(crate) fn content(&self) -> Content {
-        self.content
-    }
-
-    fn command(&self, index: usize) -> &[u8] {
-        let start = if index == 0 { 0 } else { self.ends[index - 1] };
-        &self.commands[start..self.ends[index]]
-    }
-
-    fn recipients(&self) -> usize {
-        self.ends.len() - 1
-    }
-}
-
-/// How a transaction ended, as far as the server said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The server took responsibility.
-    Accepted { reply: Reply, recipients: Vec<Reply> },
-    /// The server will not deliver. `recipients` holds the answers to RCPT
-    /// that had come by then.
-    Refused { stage: Stage, reply: Reply, recipients: Vec<Option<Reply>> },
-}
-
-/// Why a conversation cannot go on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Broken {
-    /// 421: the server closes (RFC 5321 §3.8).
-    #[error("the server closed the session: {0}")]
-    Closing(Reply),
-    /// A reply that nothing asked for, or that does not fit its command.
-    #[error("the server sent a reply that nothing asked for: {0}")]
-    Unexpected(Reply),
-    /// A refusal in the middle of the content, after which the rest of it
-    /// would be read as commands.
-    #[error("the server refused the message before it was complete: {0}")]
-    Interrupted(Reply),
-    /// Not a reply at all.
-    #[error("{0}")]
-    Garbage(#[from] ReplyError),
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -515,152 +441,6 @@ impl Conversation {
         }
     }
 
-    fn answer(&mut self, reply: Reply) -> Result<(), Broken> {
-        let Some(owed) = self.owed.front().copied() else {
-            return Err(self.unsolicited(reply));
-        };
-        let index = self.transactions.iter().position(|t| t.id == owed.transaction);
-        if owed.end > self.written() {
-            return Err(self.premature(owed, index, reply));
-        }
-        // A 421 answers an end-of-data like any 4yz (RFC 5321 §4.2.5) and
-        // closes the session; for any other command it only closes.
-        if reply.is_closing() && owed.command != Command::EndOfData {
-            return Err(Broken::Closing(reply));
-        }
-        self.owed.pop_front();
-        let Some(index) = index else {
-            // RSET outlives its transaction.
-            return if reply.is_positive() { Ok(()) } else { Err(Broken::Unexpected(reply)) };
-        };
-        match owed.command {
-            Command::Mail => self.answer_mail(index, reply)?,
-            Command::Rcpt(recipient) => self.answer_rcpt(index, recipient, reply)?,
-            Command::Data => self.answer_data(index, reply)?,
-            Command::EndOfData => self.answer_end_of_data(index, reply)?,
-            Command::LoneDot => self.forget(index, false),
-            Command::Reset => {}
-        }
-        Ok(())
-    }
-
-    fn answer_mail(&mut self, index: usize, reply: Reply) -> Result<(), Broken> {
-        if reply.is_negative() {
-            self.transactions[index].mail_refused = true;
-            self.refuse(index, Stage::Mail, reply);
-            if !self.pipelining {
-                self.forget(index, false);
-            }
-        } else if reply.is_positive() {
-            self.advance(index);
-        } else {
-            return Err(Broken::Unexpected(reply));
-        }
-        Ok(())
-    }
-
-    fn answer_rcpt(&mut self, index: usize, recipient: usize, reply: Reply) -> Result<(), Broken> {
-        if reply.is_intermediate() {
-            return Err(Broken::Unexpected(reply));
-        }
-        let transaction = &mut self.transactions[index];
-        transaction.accepted += usize::from(reply.is_positive());
-        transaction.answered += 1;
-        transaction.recipients[recipient] = Some(reply);
-        if transaction.answered < transaction.recipients.len() {
-            self.advance(index);
-            return Ok(());
-        }
-        let all = transaction.accepted == transaction.recipients.len();
-        let enough = if transaction.plan.require_all { all } else { transaction.accepted > 0 };
-        if transaction.mail_refused || !enough {
-            if let Some(reply) = transaction.worst_recipient_reply() {
-                self.refuse(index, Stage::Rcpt, reply);
-            }
-            // With DATA or BDAT under way its answer is owed first.
-            if matches!(self.transactions[index].phase, Phase::Envelope { .. }) {
-                let reset = !self.transactions[index].mail_refused;
-                self.forget(index, reset);
-            }
-        } else {
-            self.advance(index);
-        }
-        Ok(())
-    }
-
-    fn answer_data(&mut self, index: usize, reply: Reply) -> Result<(), Broken> {
-        let transaction = &mut self.transactions[index];
-        if reply.is_intermediate() {
-            if transaction.delivery.is_none() {
-                transaction.phase = Phase::Content;
-            } else if transaction.accepted == 0 {
-                // RFC 2920 §3.2: the server must not send anything to anyone.
-                transaction.phase = Phase::Dropped;
-                self.queue(index, Command::LoneDot, b".\r\n");
-            } else {
-                // It refused the sender and accepts recipients and content: a
-                // dot would deliver an empty message to them.
-                return Err(Broken::Unexpected(reply));
-            }
-        } else if reply.is_negative() {
-            let reset = !transaction.mail_refused;
-            self.refuse(index, Stage::Data, reply);
-            self.forget(index, reset);
-        } else {
-            return Err(Broken::Unexpected(reply));
-        }
-        Ok(())
-    }
-
-    fn answer_end_of_data(&mut self, index: usize, reply: Reply) -> Result<(), Broken> {
-        let transaction = &mut self.transactions[index];
-        if reply.is_positive() && transaction.delivery.is_none() {
-            transaction.delivery = Some(Delivery::Accepted);
-            let recipients = transaction.recipients.iter_mut().filter_map(Option::take).collect();
-            self.outcomes.push_back((transaction.id, Outcome::Accepted { reply, recipients }));
-            self.forget(index, false);
-        } else if reply.is_negative() {
-            // RFC 3030 §2: after a failed BDAT comes RSET.
-            let reset = transaction.plan.content != Content::Data;
-            let closing = reply.is_closing().then(|| reply.clone());
-            self.refuse(index, Stage::EndOfData, reply);
-            self.forget(index, reset && closing.is_none());
-            if let Some(reply) = closing {
-                return Err(Broken::Closing(reply));
-            }
-        } else {
-            return Err(Broken::Unexpected(reply));
-        }
-        Ok(())
-    }
-
-    /// A reply while nothing is owed.
-    fn unsolicited(&mut self, reply: Reply) -> Broken {
-        if reply.is_closing() {
-            return Broken::Closing(reply);
-        }
-        match self.transactions.iter().position(|t| t.phase == Phase::Content) {
-            Some(index) if reply.is_negative() => {
-                self.refuse(index, Stage::Body, reply.clone());
-                Broken::Interrupted(reply)
-            }
-            _ => Broken::Unexpected(reply),
-        }
-    }
-
-    /// A reply to something that has not been written in full. A refusal of
-    /// the content is believed, since nothing can undo it; nothing else is.
-    fn premature(&mut self, owed: Owed, index: Option<usize>, reply: Reply) -> Broken {
-        match index {
-            _ if reply.is_closing() => Broken::Closing(reply),
-            Some(index) if owed.command == Command::EndOfData && reply.is_negative() => {
-                self.refuse(index, Stage::Body, reply.clone());
-                Broken::Interrupted(reply)
-            }
-            _ => Broken::Unexpected(reply),
-        }
-    }
-
     /// Gives a transaction its verdict, unless it has one.
     fn refuse(&mut self, index: usize, stage: Stage, reply: Reply) {
         let transaction = &mut self.transactions[index];
@@ -690,14 +470,6 @@ impl Transaction {
         let refusals = || self.recipients.iter().flatten().filter(|reply| reply.is_negative());
         refusals().find(|reply| reply.is_transient()).or_else(|| refusals().next()).cloned()
     }
-}
-
-/// A chunk whose content is not as long as declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the message has {actual} bytes, but {declared} were declared")]
-pub(crate) struct SizeMismatch {
-    pub(crate) declared: u64,
-    pub(crate) actual: u64,
 }
 
 #[cfg(test)]
