@@ -129,7 +129,7 @@ enum Request {
     },
     Inject {
         at: At,
-        action: ActionText,
+        action: Action,
         #[serde(default)]
         on: Which,
         keep: Option<bool>,
@@ -174,10 +174,10 @@ fn half_a_minute() -> f64 {
     30.0
 }
 
-/// An [`Action`] with text for bytes and seconds for durations.
+/// An [`Action`] as it is written: text for bytes, seconds for durations.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum ActionText {
+pub(crate) enum ActionText {
     Cut(Cut),
     CutReply(usize, Cut),
     Stall,
@@ -193,9 +193,11 @@ enum ActionText {
     WrongMode,
 }
 
-impl ActionText {
-    fn action(self) -> Result<Action, String> {
-        Ok(match self {
+impl TryFrom<ActionText> for Action {
+    type Error = String;
+
+    fn try_from(text: ActionText) -> Result<Action, String> {
+        Ok(match text {
             ActionText::Cut(cut) => Action::Cut(cut),
             ActionText::CutReply(bytes, cut) => Action::CutReply(bytes, cut),
             ActionText::Stall => Action::Stall,
@@ -287,7 +289,7 @@ impl Control {
             Request::Wave421 {} => json!({ "connections": server.wave_of_421().await }),
             Request::Drop { how } => json!({ "connections": server.drop_connections(how).await }),
             Request::Inject { at, action, on, keep } => {
-                let mut fault = Fault::new(at, action.action()?).on(on);
+                let mut fault = Fault::new(at, action).on(on);
                 fault.keep = keep;
                 let handle = server.inject(fault).map_err(text)?;
                 let id = handle.id();

@@ -92,8 +92,10 @@ pub enum Cut {
     CloseNotify,
 }
 
-/// What happens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What happens. Read from JSON as the [control protocol](crate::control)
+/// writes it: with text for bytes and seconds for durations.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "crate::control::ActionText")]
 #[non_exhaustive]
 pub enum Action {
     /// Replies already owed leave, then the connection is cut.

@@ -30,6 +30,11 @@ const STEPS: &[Step] = &[
         run: docs,
     },
     Step { name: "unit", what: "unit, property and integration tests pass", run: unit },
+    Step {
+        name: "matrix",
+        what: "every fault at every stage is told as it is, shown as a grid",
+        run: matrix,
+    },
     Step { name: "doctest", what: "examples in the documentation compile and pass", run: doctest },
     Step {
         name: "readme",
@@ -144,6 +149,13 @@ fn unit(closing: &mut Closing) -> Result<(), Failure> {
     };
     closing.extend(closing_lines(&lines));
     result
+}
+
+/// Again, for its grid, which the runner of all tests does not show.
+fn matrix(_: &mut Closing) -> Result<(), Failure> {
+    let mut command = cargo(&["test", "--workspace", "--all-features", "--test", "matrix"]);
+    command.args(["--", "--nocapture"]);
+    execute(command)
 }
 
 fn doctest(_: &mut Closing) -> Result<(), Failure> {
