@@ -84,6 +84,7 @@ struct Exchange<'a> {
 pub(crate) async fn wait_for_rate(pool: &Pool, job: &Job) -> bool {
     while let Err(until) = pool.reserve_start() {
         tokio::select! {
+            biased;
             () = sleep_until(until) => {}
             () = job.abandoned() => return false,
         }

@@ -15,11 +15,13 @@ pub(crate) async fn watch(pool: Weak<Pool>, closing: CancellationToken, interval
         // Spread, so that a fleet of clients does not look in step.
         let pause = interval.mul_f64(0.9 + 0.2 * fastrand::f64());
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => {}
             () = closing.cancelled() => return,
         }
         let Some(pool) = pool.upgrade() else { return };
         tokio::select! {
+            biased;
             () = look(&pool) => {}
             () = closing.cancelled() => return,
         }

@@ -116,6 +116,7 @@ impl Worker {
         let opening = open(&self.pool, resume);
         let result = match held {
             Some(job) => tokio::select! {
+                biased;
                 result = opening => result,
                 () = job.abandoned() => {
                     *held = None;
@@ -123,6 +124,7 @@ impl Worker {
                 }
             },
             None => tokio::select! {
+                biased;
                 result = opening => result,
                 () = self.pool.deserted() => return Opened::NotNeeded,
             },
@@ -183,6 +185,7 @@ impl Worker {
             let doubled = policy.backoff.saturating_mul(1 << (job.charged.max(1) - 1).min(16));
             let pause = doubled.min(policy.max_backoff).mul_f64(0.5 + fastrand::f64());
             tokio::select! {
+                biased;
                 () = sleep(pause) => {}
                 () = job.abandoned() => return None,
             }

@@ -355,6 +355,7 @@ impl Session {
             while matches!(wire.read(&mut sink).await, Ok(read) if read > 0) {}
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             _ = tokio::time::timeout(CLOSING, reading) => {}
         }
