@@ -13,6 +13,7 @@ mod command;
 mod programs;
 mod promises;
 mod readme;
+mod simulation;
 mod steps;
 
 use std::path::{Path, PathBuf};
@@ -37,12 +38,14 @@ enum Task {
         /// The steps to run, in the order of the list below.
         #[arg(value_name = "WHAT", value_parser = PossibleValuesParser::new(steps::names()))]
         what: Vec<String>,
+        #[command(flatten)]
+        seeds: simulation::Seeds,
     },
 }
 
 fn main() -> ExitCode {
     let passed = match Cli::parse().task {
-        Task::Test { what } => steps::run(&what),
+        Task::Test { what, seeds } => steps::run(&simulation::choose(seeds, what)),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

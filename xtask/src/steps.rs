@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::{promises, readme};
+use crate::{promises, readme, simulation};
 
 /// One step.
 struct Step {
@@ -41,7 +41,15 @@ const STEPS: &[Step] = &[
         what: "the README's commands and program work as printed",
         run: readme::check,
     },
+    Step {
+        name: simulation::NAME,
+        what: "every promise holds through simulated hours of faults",
+        run: simulation::check,
+    },
 ];
+
+/// Steps that run only when they are named: other steps do the same, briefly.
+const ON_REQUEST: &[&str] = &[simulation::NAME];
 
 /// The names of all steps.
 pub(crate) fn names() -> Vec<&'static str> {
@@ -50,8 +58,9 @@ pub(crate) fn names() -> Vec<&'static str> {
 
 /// The steps as a list for `--help`.
 pub(crate) fn help() -> String {
-    let lines = STEPS.iter().map(|step| format!("  {:<9}{}", step.name, step.what));
-    format!("Steps:\n{}", lines.collect::<Vec<_>>().join("\n"))
+    let lines = STEPS.iter().map(|step| format!("  {:<11}{}", step.name, step.what));
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    format!("Steps:\n{lines}\nOnly when named: {}", ON_REQUEST.join(", "))
 }
 
 /// Runs the steps named, or all. Returns whether all of them passed.
@@ -60,7 +69,9 @@ pub(crate) fn run(chosen: &[String]) -> bool {
     let mut results = Vec::new();
     let begin = Instant::now();
     for step in STEPS {
-        if !chosen.is_empty() && !chosen.iter().any(|name| name == step.name) {
+        let named = chosen.iter().any(|name| name == step.name);
+        let by_default = chosen.is_empty() && !ON_REQUEST.contains(&step.name);
+        if !named && !by_default {
             continue;
         }
         println!("\n== {}: {}", step.name, step.what);
@@ -81,7 +92,7 @@ pub(crate) fn run(chosen: &[String]) -> bool {
     println!("\n== summary");
     for (step, result, took) in &results {
         let word = if result.is_ok() { "ok" } else { "FAILED" };
-        println!("{:<9}{word:<8}{:>9}  {}", step.name, seconds(*took), step.what);
+        println!("{:<11}{word:<8}{:>9}  {}", step.name, seconds(*took), step.what);
     }
     let failed: Vec<_> = results
         .iter()

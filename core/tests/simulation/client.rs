@@ -42,6 +42,8 @@ impl Habits {
     /// the last one may resend.
     pub fn draw(number: usize, seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed ^ (number as u64 + 1).rotate_right(8));
+        // One connection per message takes seconds for each.
+        let fresh = rng.u8(..6) == 0;
         Habits {
             number,
             tls: if rng.bool() { TlsMode::Implicit } else { TlsMode::StartTls },
@@ -52,8 +54,8 @@ impl Habits {
             chunks: rng.u8(..3) == 0,
             pipelines: rng.u8(..4) > 0,
             probes: rng.u8(..3) == 0,
-            fresh: rng.u8(..6) == 0,
-            connections: rng.usize(1..=3),
+            fresh,
+            connections: if fresh { 3 } else { rng.usize(1..=3) },
             rng,
         }
     }
@@ -63,6 +65,7 @@ impl Habits {
             knows_new_root: self.knows_new_root,
             resends: self.resends,
             hurries: self.hurries,
+            chunks: self.chunks,
             ledger,
         }
     }
@@ -72,6 +75,8 @@ impl Habits {
         // one is dead until its deadline; with the ten minutes for a verdict
         // that real networks deserve, little else would happen in an hour.
         let mut deadlines = Deadlines::default();
+        // Batches wait for each other, and round trips are long.
+        deadlines.checkout = Duration::from_secs(180);
         deadlines.command = Duration::from_secs(30);
         deadlines.end_of_data = Duration::from_secs(120);
         deadlines.send = self.hurries.then_some(Duration::from_secs(20));

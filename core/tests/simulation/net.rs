@@ -55,6 +55,7 @@ impl Clock for SimClock {
 pub struct Ledger {
     opened: AtomicU64,
     lost: AtomicU64,
+    unanswered: AtomicU64,
 }
 
 impl Ledger {
@@ -62,11 +63,15 @@ impl Ledger {
         self.opened.load(Ordering::Relaxed)
     }
 
-    /// Connections that ended, not by the client's own orderly close, after a
-    /// write to which no byte came back. One that is lost between the
-    /// end-of-data and its reply is among them.
+    /// Connections that ended otherwise than by the client's orderly close.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Of those lost: nothing came back after the last write. One that is lost
+    /// between the end-of-data and its reply is among them.
+    pub fn unanswered(&self) -> u64 {
+        self.unanswered.load(Ordering::Relaxed)
     }
 }
 
@@ -116,6 +121,10 @@ impl Network for SimNetwork {
     }
 }
 
+/// The size of a close_notify of TLS 1.3, which is no answer: smaller than any
+/// reply. What one write sent is read as one piece here.
+const CLOSE_NOTIFY: usize = 24;
+
 /// A connection that is entered in its client's ledger when it ends.
 #[derive(Debug)]
 struct Watched {
@@ -127,8 +136,9 @@ struct Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        if self.unanswered && !self.closed {
+        if !self.closed {
             self.ledger.lost.fetch_add(1, Ordering::Relaxed);
+            self.ledger.unanswered.fetch_add(u64::from(self.unanswered), Ordering::Relaxed);
         }
     }
 }
@@ -141,7 +151,8 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
+        let count = buffer.filled().len() - before;
+        if count > 0 && count != CLOSE_NOTIFY {
             self.unanswered = false;
         }
         Poll::Ready(Ok(()))

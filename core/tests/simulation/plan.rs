@@ -153,7 +153,12 @@ impl Plan {
                         self.at(at, Change::Root { node, new: true });
                         self.at(then, Change::Root { node, new: false });
                     }
-                    self.troubles.push(Trouble { from: at, to: then, client: None, new_root: true });
+                    self.troubles.push(Trouble {
+                        from: at,
+                        to: then,
+                        client: None,
+                        new_root: true,
+                    });
                 }
             }
             at = then + seconds(rng, 200, 700);
@@ -208,9 +213,16 @@ impl Plan {
                 4 => Fault::cut(At::Rcpt(1), cut),
                 5 => Fault::cut(At::Body(40), cut),
                 6 => Fault::reply(At::Mail, "421 4.3.2 going down"),
-                _ => Fault::stall(At::EndOfData).keep(rng.bool()),
+                _ => Fault::cut(At::Data, cut),
             };
             self.at(at, Change::Arm { node, fault });
+        }
+        // A verdict that does not come: the connection is taken until the
+        // client gives up, and a client with one connection has no other.
+        if rng.bool() {
+            let (at, node) = (seconds(rng, 300, 3000), rng.usize(..NODES));
+            self.at(at, Change::Arm { node, fault: Fault::stall(At::EndOfData) });
+            self.trouble(at, at + GRACE, None);
         }
     }
 }
