@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use everpost::{
-    Credentials, Delivery, Error, Mailer, MailerBuilder, Receipt, RetryPolicy, TrustRoots,
+    Credentials, Delivery, Error, ErrorKind, Mailer, MailerBuilder, OnUnknown, Receipt,
+    RetryPolicy, TrustRoots,
 };
-use everpost_rehearsal::{At, Cut, Fault, Rehearsal, Which};
+use everpost_rehearsal::{At, Chain, Cut, Fault, Rehearsal, Which};
 
 /// Cuts that run side by side, each against a server of its own.
 const LANES: u64 = 4;
@@ -157,5 +158,44 @@ async fn with_retries_a_single_cut_costs_nothing_but_doubt() {
         .await;
         assert_eq!((tally[NOT_SENT], tally[REFUSED]), (0, 0), "{tally:?}");
         assert!(tally[ACCEPTED] > 0, "{tally:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_sent_again_by_choice_stays_unknown_whatever_the_next_attempt_proves() {
+    for refused in [false, true] {
+        let server = server().await;
+        let mailer = mailer(&server, |builder| builder.on_unknown(OnUnknown::Resend));
+        let cut = Fault::cut(At::EndOfData, Cut::Rst).keep(true);
+        let cut = server.inject(cut).unwrap();
+        if refused {
+            let refusal = Fault::reply(At::EndOfData, "554 5.7.1 not this one");
+            server.inject(refusal.on(Which::Nth(2))).unwrap();
+        }
+        let sending = mailer.send(message("<again@example.org>"));
+        let spoil = async {
+            cut.fired().await;
+            if !refused {
+                server.present(Chain::Expired).await.unwrap();
+            }
+        };
+        let (result, ()) = tokio::join!(sending, spoil);
+        let error = result.unwrap_err();
+        assert_eq!(server.copies("again@example.org"), 1);
+        assert_eq!(error.delivery(), Delivery::Unknown, "{error}");
+        assert_eq!(error.kind(), ErrorKind::DeliveryUnknown, "{error}");
+        assert_eq!(mailer.stats().unknown, 1);
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_message_is_sent_again_only_by_choice() {
+    for (policy, copies) in [(OnUnknown::Report, 1), (OnUnknown::Resend, 2)] {
+        let server = server().await;
+        let mailer = mailer(&server, |builder| builder.on_unknown(policy));
+        server.inject(Fault::cut(At::EndOfData, Cut::Rst).keep(true)).unwrap();
+        let result = mailer.send(message("<again@example.org>")).await;
+        assert_eq!(result.is_ok(), policy == OnUnknown::Resend);
+        assert_eq!(server.copies("again@example.org"), copies);
     }
 }

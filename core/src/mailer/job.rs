@@ -56,6 +56,8 @@ pub(crate) struct Job {
     /// Those of them that count against the limit: a connection that had been
     /// used before and turned out stale does not.
     pub(crate) charged: u32,
+    /// An earlier attempt may have delivered it.
+    doubted: bool,
     phase: Arc<Phase>,
     done: oneshot::Sender<Verdict>,
 }
@@ -81,14 +83,22 @@ pub(crate) enum Cancelled {
 pub(crate) fn ticketed(message: Arc<Prepared>) -> (Job, Ticket) {
     let phase = Arc::new(Phase::default());
     let (sender, receiver) = oneshot::channel();
-    let job = Job { message, attempts: 0, charged: 0, phase: Arc::clone(&phase), done: sender };
+    let job = Job {
+        message,
+        attempts: 0,
+        charged: 0,
+        doubted: false,
+        phase: Arc::clone(&phase),
+        done: sender,
+    };
     (job, Ticket { phase, done: Some(receiver) })
 }
 
 impl Job {
     /// Takes the job out of the queue; false if it was cancelled there.
     pub(crate) fn take(&self) -> bool {
-        self.phase.step(QUEUED, TAKEN) || self.phase.is(TAKEN)
+        // One that is sent again by choice is committed even in line.
+        self.phase.step(QUEUED, TAKEN) || !self.phase.is(CANCELLED)
     }
 
     /// The last moment before the message may be delivered; false if the
@@ -98,9 +108,22 @@ impl Job {
         self.phase.step(TAKEN, COMMITTED) || self.phase.is(COMMITTED)
     }
 
-    /// Takes a commitment back: the server has provably not accepted.
+    /// Takes a commitment back: the server has provably not accepted. Where
+    /// an earlier attempt is in doubt, nothing is proved by that.
     pub(crate) fn uncommit(&self) {
-        self.phase.step(COMMITTED, TAKEN);
+        if !self.doubted {
+            self.phase.step(COMMITTED, TAKEN);
+        }
+    }
+
+    /// Notes that this attempt may have delivered, and is followed by another.
+    pub(crate) fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
+    /// Whether an earlier attempt may have delivered it.
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.doubted
     }
 
     /// Puts a job that was taken, but not committed, back into line.

@@ -13,6 +13,9 @@ use crate::smtp::Reply;
 /// Ends a job.
 pub(crate) fn conclude(pool: &Pool, job: Job, verdict: Verdict) {
     let verdict = verdict.map_err(|error| {
+        // What the last attempt proves says nothing of one in doubt before it.
+        let doubted = job.is_doubted() && error.delivery() != Delivery::Unknown;
+        let error = if doubted { unknown(error) } else { error };
         error
             .with_context(job.message.message_id(), job.message.envelope())
             .with_attempts(job.attempts)

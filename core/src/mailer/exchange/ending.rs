@@ -114,6 +114,9 @@ impl Exchange<'_> {
         let resend = !committed || policy.on_unknown == OnUnknown::Resend;
         let again = resend && is_wanted(&job);
         let error = if committed { unknown(error) } else { error };
+        if committed && again {
+            job.doubt();
+        }
         if again && self.retry.is_some() {
             return self.line_up_again(job, error);
         }
