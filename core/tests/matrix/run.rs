@@ -159,15 +159,15 @@ async fn perform(server: &Arc<Rehearsal>, matrix: &Matrix, run: &Run) -> Seen {
         }
     }
     let outcome = match &told {
-        Told::Verdict(Ok(receipt)) if receipt.attempts() == 1 => "delivered".to_owned(),
-        Told::Verdict(Ok(_)) => "retried".to_owned(),
-        Told::Verdict(Err(error)) => match error.delivery() {
+        Some(Ok(receipt)) if receipt.attempts() == 1 => "delivered".to_owned(),
+        Some(Ok(_)) => "retried".to_owned(),
+        Some(Err(error)) => match error.delivery() {
             Delivery::Refused => "refused".to_owned(),
             Delivery::NotSent => format!("not_sent:{}", error.kind().as_str()),
             _ => "unknown".to_owned(),
         },
-        Told::Left if unknown => "unknown".to_owned(),
-        Told::Left => "not_sent:cancelled".to_owned(),
+        None if unknown => "unknown".to_owned(),
+        None => "not_sent:cancelled".to_owned(),
     };
 
     let copies = server.copies(&run.id);
@@ -216,12 +216,8 @@ fn honest(outcome: &str, copies: usize) -> bool {
     }
 }
 
-/// What the caller came to know.
-#[derive(Debug)]
-enum Told {
-    Verdict(Result<Receipt, Error>),
-    Left,
-}
+/// What the caller came to know; `None` if it left before.
+type Told = Option<Result<Receipt, Error>>;
 
 /// Sends the message and lets the fault strike.
 async fn strike(
@@ -271,23 +267,23 @@ async fn strike(
         }
     };
     match run.cell.deed {
-        Deed::Act(_) | Deed::Wait(_) => Told::Verdict(sending.await),
+        Deed::Act(_) | Deed::Wait(_) => Some(sending.await),
         Deed::Leave(_) => tokio::select! {
             biased;
-            result = sending.as_mut() => Told::Verdict(result),
-            () = struck => Told::Left,
+            result = sending.as_mut() => Some(result),
+            () = struck => None,
         },
-        Deed::Certify(..) if idle => Told::Verdict(sending.await),
+        Deed::Certify(..) if idle => Some(sending.await),
         Deed::Certify(..) => {
             tokio::select! {
                 biased;
-                result = sending.as_mut() => return Told::Verdict(result),
+                result = sending.as_mut() => return Some(result),
                 () = struck => {}
             }
             if let Some(armed) = &armed {
                 change(server, run, armed).await;
             }
-            Told::Verdict(sending.await)
+            Some(sending.await)
         }
     }
 }
