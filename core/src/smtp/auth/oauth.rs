@@ -70,8 +70,9 @@ pub(super) fn refusal(challenge: &[u8], token: &str) -> String {
             .join(", "),
         _ => String::from_utf8_lossy(challenge).into_owned(),
     };
-    let detail = detail.replace(token, "<redacted>");
-    let detail: String = detail.chars().filter(|c| !c.is_control()).take(MAX_DETAIL).collect();
+    // What is left out goes first: without it the token could stand there.
+    let detail: String = detail.chars().filter(|c| !c.is_control()).collect();
+    let detail: String = detail.replace(token, "<redacted>").chars().take(MAX_DETAIL).collect();
     if detail.trim().is_empty() { "no reason given".to_owned() } else { detail }
 }
 
@@ -93,6 +94,8 @@ mod tests {
     fn a_server_that_echoes_the_token_does_not_get_it_into_the_error() {
         assert!(!refusal(br#"{"status":"bad t0ken-canary"}"#, "t0ken-canary").contains("canary"));
         assert!(!refusal(b"bad t0ken-canary", "t0ken-canary").contains("canary"));
+        // Nor one that breaks it with what an error leaves out.
+        assert_eq!(refusal(b"bad t0\0ken-\x01canary", "t0ken-canary"), "bad <redacted>");
     }
 
     #[test]
