@@ -11,6 +11,9 @@ mod clock;
 mod config;
 mod endpoint;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod mailer;
 pub mod message;
 pub mod network;

@@ -21,7 +21,7 @@ mod job;
 #[cfg(feature = "lettre-transport")]
 mod lettre;
 mod limit;
-mod plan;
+pub(crate) mod plan;
 mod pool;
 mod receipt;
 mod send_all;

@@ -30,12 +30,12 @@ mod builder;
 mod content;
 mod dkim;
 mod dsn;
-mod encode;
+pub(crate) mod encode;
 mod envelope;
 mod head;
 mod mailbox;
 mod prepare;
-mod scan;
+pub(crate) mod scan;
 mod source;
 
 pub use address::Address;

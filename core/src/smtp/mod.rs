@@ -10,7 +10,7 @@ mod capabilities;
 pub(crate) mod command;
 pub(crate) mod conversation;
 pub(crate) mod opening;
-mod reply;
+pub(crate) mod reply;
 
 pub use capabilities::Capabilities;
 pub use reply::{EnhancedCode, Reply};
