@@ -304,6 +304,10 @@ pub(crate) fn reply(text: &str) -> Reply {
 }
 
 #[cfg(test)]
+#[path = "reply_differential.rs"]
+mod differential;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
