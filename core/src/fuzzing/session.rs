@@ -2,6 +2,7 @@
 //! that says anything at any time.
 
 use crate::error::Delivery;
+use crate::smtp::Reply;
 use crate::smtp::conversation::{Content, Conversation, Outcome, Plan, TransactionId};
 use crate::smtp::opening::{Opening, Step};
 use crate::smtp::reply::ReplyParser;
@@ -17,6 +18,7 @@ const MESSAGES: usize = 4;
 /// the opening:
 ///
 /// - it says one line at a time, and a handful in all;
+/// - each line has one reply, and nothing else is heard: STARTTLS above all;
 /// - where TLS is required, it is ready only once there is TLS;
 ///
 /// and for the conversation:
@@ -89,6 +91,7 @@ impl Script<'_> {
 fn open(mode: TlsMode, authenticates: bool, script: &mut Script<'_>) -> Option<Opening> {
     let mut opening = Opening::new(mode, "client.example", authenticates);
     let mut lines = 0;
+    let mut heard = ReplyParser::new();
     loop {
         let line = opening.take_output();
         if !line.is_empty() {
@@ -99,11 +102,13 @@ fn open(mode: TlsMode, authenticates: bool, script: &mut Script<'_>) -> Option<O
         }
         match opening.step() {
             Step::Ready => {
+                assert!(heard.is_empty(), "more was said than was asked for");
                 let needs_tls = matches!(mode, TlsMode::Implicit | TlsMode::StartTls);
                 assert!(opening.is_secure() || !needs_tls);
                 return Some(opening);
             }
             Step::StartTls => {
+                assert!(heard.is_empty(), "something followed the reply to STARTTLS in clear");
                 assert!(!opening.is_secure());
                 assert!(matches!(mode, TlsMode::StartTls | TlsMode::Opportunistic));
                 opening.secured().expect("the name has been written before");
@@ -115,6 +120,7 @@ fn open(mode: TlsMode, authenticates: bool, script: &mut Script<'_>) -> Option<O
                     assert_eq!(error.delivery(), Delivery::NotSent);
                     return None;
                 }
+                assert!(replies(&mut heard, &said).len() <= 1, "each command has one reply");
             }
         }
     }
@@ -237,11 +243,8 @@ impl Talk {
     }
 
     /// Counts replies by itself.
-    fn hear(&mut self, mut said: &[u8]) {
-        while !said.is_empty() {
-            let Ok((taken, reply)) = self.heard.feed(said) else { return };
-            said = &said[taken..];
-            let Some(reply) = reply else { continue };
+    fn hear(&mut self, said: &[u8]) {
+        for reply in replies(&mut self.heard, said) {
             self.counts.replies += 1;
             self.counts.positive += usize::from(reply.is_positive());
             self.counts.intermediate += usize::from(reply.is_intermediate());
@@ -303,6 +306,17 @@ impl Talk {
             assert_eq!(lines.len() - contents, self.counts.replies, "commands and replies");
         }
     }
+}
+
+/// The replies that end in `said`, up to what is none.
+fn replies(parser: &mut ReplyParser, mut said: &[u8]) -> Vec<Reply> {
+    let mut replies = Vec::new();
+    while !said.is_empty() {
+        let Ok((taken, reply)) = parser.feed(said) else { break };
+        said = &said[taken..];
+        replies.extend(reply);
+    }
+    replies
 }
 
 fn find(text: &[u8], part: &[u8]) -> bool {
