@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to a person")]
 
 mod command;
+mod fuzz;
 mod programs;
 mod promises;
 mod readme;
@@ -41,11 +42,24 @@ enum Task {
         #[command(flatten)]
         seeds: simulation::Seeds,
     },
+    /// Feed the fuzz targets, all of them or those named (docs/fuzzing.md).
+    Fuzz {
+        /// How long each target is fed, in seconds.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
+        /// What brings the input.
+        #[arg(long, value_enum, default_value_t = fuzz::Engine::Mutate)]
+        engine: fuzz::Engine,
+        /// The targets to feed.
+        #[arg(value_name = "TARGET", value_parser = PossibleValuesParser::new(fuzz::TARGETS))]
+        targets: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let passed = match Cli::parse().task {
         Task::Test { what, seeds } => steps::run(&simulation::choose(seeds, what)),
+        Task::Fuzz { seconds, engine, targets } => fuzz::fuzz(engine, seconds, &targets),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

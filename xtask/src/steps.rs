@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::{promises, readme, simulation};
+use crate::{fuzz, promises, readme, simulation};
 
 /// One step.
 struct Step {
@@ -35,6 +35,7 @@ const STEPS: &[Step] = &[
         what: "every fault at every stage is told as it is, shown as a grid",
         run: matrix,
     },
+    Step { name: "fuzz", what: "the fuzz targets hold for a few seconds", run: short_fuzz },
     Step { name: "doctest", what: "examples in the documentation compile and pass", run: doctest },
     Step {
         name: "readme",
@@ -167,6 +168,10 @@ fn matrix(_: &mut Closing) -> Result<(), Failure> {
     let mut command = cargo(&["test", "--workspace", "--all-features", "--test", "matrix"]);
     command.args(["--", "--nocapture"]);
     execute(command)
+}
+
+fn short_fuzz(_: &mut Closing) -> Result<(), Failure> {
+    fuzz::check()
 }
 
 fn doctest(_: &mut Closing) -> Result<(), Failure> {

@@ -24,6 +24,10 @@ pub fn auth(mut data: &[u8]) {
     let mechanism = Mechanism::ALL[super::choice(&mut data) % Mechanism::ALL.len()];
     let bound = super::choice(&mut data);
     let Some(mut opening) = begin(mechanism, bound) else { return };
+    // Errors leave characters out, and the words of a server that says the
+    // secret by chance are shown.
+    let letters: Vec<u8> = data.iter().copied().filter(u8::is_ascii_alphabetic).collect();
+    let said = contains(&letters, CANARY);
     let mut lines = 0;
     let mut check = |opening: &mut Opening| {
         let line = opening.take_output();
@@ -42,11 +46,10 @@ pub fn auth(mut data: &[u8]) {
         check(&mut opening);
         if let Err(error) = result {
             let shown = format!("{error} {error:?} {:?}", error.hint());
-            assert!(contains(data, CANARY) || !shown.contains(CANARY), "{shown}");
+            assert!(said || !shown.contains(CANARY), "{shown}");
             return;
         }
-        // Replies are shown as they are: only where the server does not know it.
-        assert!(contains(data, CANARY) || !format!("{opening:?}").contains(CANARY));
+        assert!(said || !format!("{opening:?}").contains(CANARY));
         match opening.take_login() {
             None => assert!(matches!(opening.step(), Step::Talk)),
             Some(Login::Accepted) => {
