@@ -98,6 +98,7 @@ pub fn check(
             Some(Delivery::Accepted) if held == 0 => fail("accepted and lost"),
             Some(Delivery::NotSent) if held > 0 => fail("not sent, and yet delivered"),
             Some(Delivery::Refused) if held > 0 => fail("refused, and yet delivered"),
+            Some(Delivery::Refused) if !is_injected(sent) => fail("refused for nothing"),
             None => fail("its send never ended"),
             _ => {}
         }
@@ -180,6 +181,16 @@ fn is_calm(plan: &Plan, client: &Client, sent: &Sent) -> bool {
             && !(trouble.new_root && client.knows_new_root);
         concerns && trouble.from <= ended && sent.began < trouble.to + GRACE
     })
+}
+
+/// Whether a refusal is one that the plan injects; the servers have no other.
+fn is_injected(sent: &Sent) -> bool {
+    match &sent.ended {
+        Some((_, Outcome::Failed(error))) => {
+            error.reply().is_some_and(|reply| matches!(reply.code(), 421 | 451))
+        }
+        _ => false,
+    }
 }
 
 /// Whether the caller itself ended it.
