@@ -4,11 +4,12 @@
 //! `cargo xtask test` is what continuous integration runs, and what to run
 //! before a commit. It needs nothing but a Rust toolchain and a C compiler:
 //! components that are missing are added through rustup, and cargo-nextest is
-//! used where it is installed.
+//! used where it is installed. `cargo xtask bench` measures.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to a person")]
 
+mod bench;
 mod command;
 mod fuzz;
 mod programs;
@@ -54,12 +55,26 @@ enum Task {
         #[arg(value_name = "TARGET", value_parser = PossibleValuesParser::new(fuzz::TARGETS))]
         targets: Vec<String>,
     },
+    /// Measure Everpost beside its peers and print the tables; see
+    /// docs/performance.md.
+    Bench {
+        /// Passed on: tables to run and options; `-- --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let passed = match Cli::parse().task {
         Task::Test { what, seeds } => steps::run(&simulation::choose(seeds, what)),
         Task::Fuzz { seconds, engine, targets } => fuzz::fuzz(engine, seconds, &targets),
+        Task::Bench { arguments } => match bench::bench(&arguments) {
+            Ok(()) => true,
+            Err(failure) => {
+                eprintln!("error: {failure}");
+                false
+            }
+        },
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,0 +1,74 @@
+//! Everpost, in the ways its users call it.
+
+use std::error::Error;
+use std::fs;
+
+use everpost::{Credentials, Mailer, Message, PoolPolicy, TrustRoots};
+use futures_util::StreamExt;
+
+use super::{in_parallel, one_thread};
+use crate::job::{Answer, Job, Stretch};
+
+pub(super) fn run(job: &Job, message: Message) -> Result<Answer, Box<dyn Error>> {
+    match job.how.as_str() {
+        // As under `#[tokio::main]`: the connection lives on another thread.
+        "send-threads" => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(send(job, message))
+        }
+        "batch" => one_thread(batch(job, message)),
+        _ => one_thread(send(job, message)),
+    }
+}
+
+fn mailer(job: &Job) -> Result<Mailer, Box<dyn Error>> {
+    let mut policy = PoolPolicy::default();
+    if job.how == "fresh" {
+        policy = PoolPolicy::fresh();
+    } else {
+        policy.max_connections = job.connections;
+    }
+    Ok(Mailer::builder(&*job.host)
+        .port(job.port)
+        .trust(TrustRoots::Pem(fs::read(&job.ca)?))
+        .credentials(Credentials::password(&*job.user, &*job.password))
+        .chunking(job.how.ends_with("bdat"))
+        .pool(policy)
+        .build()?)
+}
+
+/// One message after the other.
+async fn send(job: &Job, message: Message) -> Result<Answer, Box<dyn Error>> {
+    let mailer = mailer(job)?;
+    let work = async |_, stretch: Stretch| {
+        let mut messages = 0;
+        while stretch.goes_on() {
+            mailer.send(message.clone()).await?;
+            messages += 1;
+        }
+        Ok(messages)
+    };
+    let answer = in_parallel(job, work).await;
+    mailer.close().await;
+    answer
+}
+
+/// Many messages at once.
+async fn batch(job: &Job, message: Message) -> Result<Answer, Box<dyn Error>> {
+    let mailer = mailer(job)?;
+    let all = async |stretch: Stretch| -> Result<u64, Box<dyn Error>> {
+        let next = || stretch.goes_on().then(|| message.clone());
+        let mut results = mailer.send_all(std::iter::from_fn(next));
+        let mut messages = 0;
+        while let Some((_, result)) = results.next().await {
+            result?;
+            messages += 1;
+        }
+        Ok(messages)
+    };
+    let warm = all(Stretch::begin(job.warm)).await?;
+    let stretch = Stretch::begin(job.seconds);
+    let answer = stretch.answer(all(stretch).await?, warm);
+    mailer.close().await;
+    Ok(answer)
+}
