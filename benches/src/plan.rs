@@ -101,6 +101,9 @@ const GROUPED: Row = wire("wire limit: grouped DATA", "grouped");
 const CHAINED: Row = wire("wire limit: chained DATA", "chained");
 const BDAT: Row = wire("wire limit: one-flight BDAT", "bdat");
 
+/// As a large message leaves: not before its recipients are accepted.
+const BDAT_LATE: Row = wire("wire limit: BDAT after the replies", "bdat-late");
+
 const LETTRE: Row = peer("lettre, pool", Program::Rust("lettre"), "kept");
 const LETTRE_NODELAY: Row = peer("lettre, pool, + NODELAY", Program::RustNodelay("lettre"), "kept");
 const MAIL_SEND: Row = peer("mail-send, kept", Program::Rust("mail-send"), "kept");
@@ -244,8 +247,8 @@ pub(crate) const TABLES: &[Table] = &[
                 GROUPED.label,
                 &[Goal::Memory(10_000_000)],
             ),
-            BDAT,
-            ours(SEND_BDAT, "send-bdat", BDAT.label, &[LIMIT]),
+            BDAT_LATE,
+            ours(SEND_BDAT, "send-bdat", BDAT_LATE.label, &[LIMIT]),
             LETTRE,
             LETTRE_NODELAY,
             MAIL_SEND,
@@ -265,8 +268,8 @@ pub(crate) const TABLES: &[Table] = &[
         rows: &[
             GROUPED,
             ours(SEND, "send", GROUPED.label, &[LIMIT]),
-            BDAT,
-            ours(SEND_BDAT, "send-bdat", BDAT.label, &[LIMIT]),
+            BDAT_LATE,
+            ours(SEND_BDAT, "send-bdat", BDAT_LATE.label, &[LIMIT]),
             LETTRE_NODELAY,
             MAIL_SEND_NODELAY,
             SMTPLIB,

@@ -121,7 +121,12 @@ fn seconds(time: Duration) -> String {
 fn fmt(_: &mut Closing) -> Result<(), Failure> {
     have_component("fmt", "rustfmt")?;
     execute(cargo(&["fmt", "--all", "--check", "--message-format", "short"]))
-        .map_err(|failure| format!("{failure}; run cargo fmt --all"))
+        .map_err(|failure| format!("{failure}; run cargo fmt --all"))?;
+    // A workspace of its own.
+    let benches = ["fmt", "--manifest-path", "benches/Cargo.toml"];
+    let mut check = cargo(&benches);
+    check.args(["--check", "--message-format", "short"]);
+    execute(check).map_err(|failure| format!("{failure}; run cargo {}", benches.join(" ")))
 }
 
 fn clippy(_: &mut Closing) -> Result<(), Failure> {

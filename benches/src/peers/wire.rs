@@ -24,8 +24,12 @@ struct Encoded {
     data: Vec<u8>,
     /// The same and the envelope of the next message.
     chained: Vec<u8>,
-    /// MAIL, RCPT and the content as the last chunk.
+    /// MAIL and RCPT.
+    commands: Vec<u8>,
+    /// The content as the last chunk.
     chunk: Vec<u8>,
+    /// Both at once.
+    flight: Vec<u8>,
 }
 
 impl Encoded {
@@ -41,8 +45,9 @@ impl Encoded {
         let data = [content, b".\r\n"].concat();
         let chained = [&data[..], &envelope].concat();
         let bdat = format!("BDAT {} LAST\r\n", content.len());
-        let chunk = [commands.as_bytes(), bdat.as_bytes(), content].concat();
-        Encoded { envelope, data, chained, chunk }
+        let chunk = [bdat.as_bytes(), content].concat();
+        let flight = [commands.as_bytes(), &chunk].concat();
+        Encoded { envelope, data, chained, commands: commands.into_bytes(), chunk, flight }
     }
 }
 
@@ -90,7 +95,11 @@ fn messages(
     while stretch.goes_on() {
         match how {
             "chained" => ask(client, &encoded.chained, 4)?,
-            "bdat" => ask(client, &encoded.chunk, 3)?,
+            "bdat" => ask(client, &encoded.flight, 3)?,
+            "bdat-late" => {
+                ask(client, &encoded.commands, 2)?;
+                ask(client, &encoded.chunk, 1)?;
+            }
             _ => {
                 ask(client, &encoded.envelope, 3)?;
                 ask(client, &encoded.data, 1)?;
