@@ -113,6 +113,16 @@ async fn a_message_without_verdict_is_unknown_after_ten_minutes_and_not_before()
     assert_eq!(server.received_count(), 1, "it did have the message");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_message_in_one_flight_has_as_long_even_if_its_envelope_is_answered_late() {
+    let server = server();
+    // A server may answer the whole group at once, when it has a verdict.
+    server.inject(Fault::stall(At::Mail)).unwrap();
+    let mailer = patient(&server, TlsMode::Implicit).chunking(true).build().unwrap();
+    let expected = (ErrorKind::DeliveryUnknown, Stage::EndOfData, Delivery::Unknown, 600);
+    assert_eq!(failure(&mailer, false).await, expected);
+}
+
 /// Answers nothing: neither names nor connections.
 #[derive(Debug)]
 struct Silent {

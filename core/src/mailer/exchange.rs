@@ -360,7 +360,7 @@ fn slow_source(patience: Duration) -> Error {
 /// complete or a block is written, never by single bytes of a reply.
 #[derive(Debug)]
 struct Deadline {
-    mark: Option<(Stage, u64)>,
+    mark: Option<((Stage, u64), bool)>,
     at: Instant,
     limit: Duration,
 }
@@ -373,12 +373,16 @@ impl Deadline {
     fn of(&mut self, session: &crate::session::Session, pool: &Pool) -> (Instant, Duration) {
         let conversation = &session.conversation;
         let deadlines = &pool.config.deadlines;
-        let mark = conversation.progress();
+        let mark = (conversation.progress(), conversation.awaits_verdict());
         if self.mark != Some(mark) {
             self.mark = Some(mark);
-            self.limit = match mark.0 {
+            let ((stage, _), awaits_verdict) = mark;
+            self.limit = match stage {
                 Stage::Body => deadlines.data_block,
                 Stage::EndOfData => deadlines.end_of_data,
+                // The envelope of a message in one flight, which is answered
+                // when the server likes: giving up early makes duplicates.
+                _ if awaits_verdict => deadlines.end_of_data,
                 _ => deadlines.command,
             };
             self.at = Instant::now() + self.limit;

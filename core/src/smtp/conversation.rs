@@ -354,6 +354,11 @@ impl Conversation {
         }
     }
 
+    /// Whether a message may have been received whose verdict is owed.
+    pub(crate) fn awaits_verdict(&self) -> bool {
+        self.transactions.iter().any(|t| t.committed && t.delivery.is_none())
+    }
+
     /// Where a transaction stands.
     pub(crate) fn stage_of(&self, id: TransactionId) -> Stage {
         match self.transactions.iter().find(|t| t.id == id).map(|t| t.phase) {
