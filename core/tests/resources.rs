@@ -156,5 +156,13 @@ fn ten_thousand_sends_with_faults_leave_nothing_behind_and_a_parked_connection_i
     });
     client.join().unwrap();
     runtime.block_on(server.wait_closed());
-    assert_eq!(descriptors(), before, "descriptors are given back");
+    // The runtime closes a socket a moment after its connection has ended.
+    let given_back = async {
+        while descriptors() > before {
+            tokio::task::yield_now().await;
+        }
+    };
+    let given_back =
+        runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), given_back).await });
+    assert!(given_back.is_ok(), "{:?} descriptors are open, {before:?} before", descriptors());
 }
