@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 
 use crate::config::Config;
 use crate::mailer::plan::{Manners, plan};
-use crate::message::encode::Encoder;
+use crate::message::encode::{Encoder, canonical};
 use crate::message::scan::Scan;
 use crate::message::{Envelope, Framing, Limits, Message, Prepared, prepare};
 use crate::smtp::Capabilities;
@@ -131,26 +131,6 @@ fn commands(message: &Prepared) {
     assert!(!lines.iter().any(|line| line.contains(char::is_control)), "{lines:?}");
     assert!(lines[0].starts_with("MAIL FROM:<"));
     assert!(lines[1..].iter().all(|line| line.starts_with("RCPT TO:<") && line.ends_with('>')));
-}
-
-/// Every line end as CRLF, written without cleverness.
-fn canonical(content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut bytes = content.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\r' => {
-                bytes.next_if_eq(&b'\n');
-                out.extend(b"\r\n");
-            }
-            b'\n' => out.extend(b"\r\n"),
-            other => out.push(other),
-        }
-    }
-    if !out.is_empty() && !out.ends_with(b"\r\n") {
-        out.extend(b"\r\n");
-    }
-    out
 }
 
 /// What a server receives that is as lax as any: a line ends with CRLF, LF or

@@ -98,6 +98,28 @@ impl Encoder {
     }
 }
 
+/// Every line end as CRLF, written without cleverness, to hold the encoder
+/// against.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn canonical(content: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut bytes = content.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\r' => {
+                bytes.next_if_eq(&b'\n');
+                out.extend(b"\r\n");
+            }
+            b'\n' => out.extend(b"\r\n"),
+            other => out.push(other),
+        }
+    }
+    if !out.is_empty() && !out.ends_with(b"\r\n") {
+        out.extend(b"\r\n");
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::scan::Scan;
@@ -128,26 +150,6 @@ mod tests {
             encoder.push(piece, framing, &mut out);
         }
         encoder.finish(&mut out);
-        out
-    }
-
-    /// Every line end as CRLF, written without cleverness.
-    fn canonical(content: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut bytes = content.iter().copied().peekable();
-        while let Some(byte) = bytes.next() {
-            match byte {
-                b'\r' => {
-                    bytes.next_if_eq(&b'\n');
-                    out.extend(b"\r\n");
-                }
-                b'\n' => out.extend(b"\r\n"),
-                other => out.push(other),
-            }
-        }
-        if !out.is_empty() && !out.ends_with(b"\r\n") {
-            out.extend(b"\r\n");
-        }
         out
     }
 
