@@ -11,12 +11,14 @@ mod clock;
 mod config;
 mod endpoint;
 mod error;
+mod finding;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod mailer;
 pub mod message;
 pub mod network;
+pub mod probe;
 mod session;
 pub mod smtp;
 pub mod tls;
@@ -26,6 +28,7 @@ pub use clock::{Clock, SystemClock};
 pub use config::{Deadlines, OnUnknown, PoolPolicy, RateLimit, RetryPolicy};
 pub use endpoint::{Endpoint, TlsMode};
 pub use error::{Delivery, Error, ErrorKind, Stage};
+pub use finding::{Axis, Finding, FindingId, Severity, Status};
 pub use mailer::{Event, Health, Mailer, MailerBuilder, Receipt, RejectedRecipient};
 pub use message::{Address, Envelope, Message, MessageBuilder};
 pub use network::Tcp;

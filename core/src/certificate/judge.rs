@@ -8,8 +8,9 @@ use webpki::EndEntityCert;
 
 use super::facts::Certificate;
 use super::policy::{Refusal, TrustPolicy};
-use super::report::{CertificateReport, Finding, FindingId, Severity};
+use super::report::CertificateReport;
 use super::when;
+use crate::finding::{Finding, FindingId, Severity};
 
 /// When this version was made, in seconds after the Unix epoch (2026-11-01):
 /// a clock that shows an earlier time is wrong. To be moved at each release.
@@ -77,7 +78,13 @@ pub(crate) fn judge(case: Judgement<'_>, refusal: Option<&Refusal>) -> Certifica
         judge.found(FindingId::InvalidPath, message);
     }
     judge.findings.sort_by_key(|finding| (Reverse(finding.severity), finding.id));
-    CertificateReport { host: judge.host, chain, findings: judge.findings, checked_at: case.now }
+    CertificateReport {
+        host: judge.host,
+        chain,
+        findings: judge.findings,
+        trust: Vec::new(),
+        checked_at: case.now,
+    }
 }
 
 /// The report on a server that did not prove, by its handshake signature, that
@@ -87,14 +94,13 @@ pub(crate) fn judge_unproven(case: Judgement<'_>) -> CertificateReport {
         host: case.host.to_str().into_owned(),
         chain: case.chain.iter().filter_map(|der| Certificate::from_der(der).ok()).collect(),
         findings: Vec::new(),
+        trust: Vec::new(),
         checked_at: case.now,
     };
     let host = &report.host;
     let finding = match report.leaf() {
-        Some(leaf) if leaf.has_weak_key() => {
-            Finding::critical(FindingId::WeakKey, weak_key(leaf, host))
-        }
-        _ => Finding::critical(
+        Some(leaf) if leaf.has_weak_key() => Finding::new(FindingId::WeakKey, weak_key(leaf, host)),
+        _ => Finding::new(
             FindingId::BadSignature,
             format!("{host} did not prove that it holds the key of its certificate"),
         ),
@@ -132,7 +138,7 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn found(&mut self, id: FindingId, message: String) {
-        self.findings.push(Finding::critical(id, message));
+        self.findings.push(Finding::new(id, message));
     }
 
     fn unreadable(&mut self, depth: usize, reason: &str) {
@@ -142,7 +148,7 @@ impl Judge<'_> {
         };
         // Only the leaf is always needed.
         let severity = if depth == 0 { Severity::Critical } else { Severity::Warning };
-        self.findings.push(Finding { id: FindingId::Unreadable, severity, message });
+        self.findings.push(Finding::new(FindingId::Unreadable, message).with_severity(severity));
     }
 
     fn all_axes(

@@ -15,9 +15,12 @@
 mod algorithm;
 mod digest;
 mod facts;
+mod file;
+mod inspect;
 mod judge;
 mod policy;
 mod report;
+mod threshold;
 mod when;
 
 #[cfg(test)]
@@ -27,8 +30,15 @@ mod tests;
 
 pub use digest::{Fingerprint, ParseDigestError, SpkiPin};
 pub use facts::{Certificate, ParseCertificateError};
-pub use report::{CertificateReport, Finding, FindingId, Severity};
+pub use file::CertificateFile;
+pub use inspect::{Inspector, RootSet};
+pub use report::{CertificateReport, TrustVerdict};
+pub use threshold::{ParseThresholdError, Threshold, Thresholds};
+
+pub use crate::finding::{Axis, Finding, FindingId, Severity, Status};
 
 pub(crate) use algorithm::HashAlgorithm;
+pub(crate) use inspect::Shown;
 pub(crate) use judge::{Judgement, judge, judge_unproven};
 pub(crate) use policy::{Refusal, TrustPolicy};
+pub(crate) use threshold::Nearness;

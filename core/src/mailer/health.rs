@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::event::Leaf;
+use crate::certificate::{Nearness, Thresholds};
 use crate::error::{Error, ErrorKind};
+use crate::finding::Status;
 
 /// The first pause after a verdict against the endpoint; doubled by each
 /// further one.
@@ -38,37 +40,24 @@ pub enum Health {
 }
 
 impl Health {
+    /// The same in one word.
+    pub fn status(&self) -> Status {
+        match self {
+            Health::Healthy => Status::Healthy,
+            Health::Degraded { .. } => Status::Degraded,
+            Health::Unhealthy { .. } => Status::Unhealthy,
+        }
+    }
+
     /// The stable name: `healthy`, `degraded` or `unhealthy`.
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Health::Healthy => "healthy",
-            Health::Degraded { .. } => "degraded",
-            Health::Unhealthy { .. } => "unhealthy",
-        }
+        self.status().as_str()
     }
 }
 
 /// How near a leaf is to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Nearness {
-    Far,
-    Near,
-    Critical,
-}
-
-/// Judges by the lifetime, so that short-lived certificates do not alarm for
-/// ever.
 pub(crate) fn nearness(leaf: &Leaf, now: SystemTime) -> Nearness {
-    const DAY: Duration = Duration::from_secs(86_400);
-    let lifetime = leaf.not_after.duration_since(leaf.not_before).unwrap_or_default();
-    let left = leaf.not_after.duration_since(now).unwrap_or_default();
-    if left <= (7 * DAY).min(lifetime / 10) {
-        Nearness::Critical
-    } else if left <= (30 * DAY).min(lifetime / 4) {
-        Nearness::Near
-    } else {
-        Nearness::Far
-    }
+    Thresholds::default().nearness(leaf.not_before, leaf.not_after, now)
 }
 
 /// Whether an error speaks against the endpoint itself, so that trying again
@@ -192,22 +181,6 @@ mod tests {
 
     fn certificate_error() -> Error {
         Error::new(ErrorKind::Certificate, Stage::Handshake, "expired")
-    }
-
-    #[test]
-    fn nearness_is_relative_to_the_lifetime() {
-        let at = |lifetime: u32, left: u32| {
-            let leaf = leaf(lifetime);
-            nearness(&leaf, leaf.not_after - left * DAY)
-        };
-        assert_eq!(at(398, 31), Nearness::Far);
-        assert_eq!(at(398, 30), Nearness::Near);
-        assert_eq!(at(398, 7), Nearness::Critical);
-        assert_eq!(at(47, 12), Nearness::Far);
-        assert_eq!(at(47, 11), Nearness::Near);
-        assert_eq!(at(47, 4), Nearness::Critical);
-        assert_eq!(at(6, 2), Nearness::Far);
-        assert_eq!(at(6, 1), Nearness::Near);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor};
 
 use super::options::TrustRoots;
 use crate::Error;
+use crate::certificate::RootSet;
 
 /// All roots of `sources`, each once.
 ///
@@ -49,6 +50,29 @@ pub(super) fn load(sources: &[TrustRoots]) -> Result<Vec<TrustAnchor<'static>>, 
             ));
     }
     Ok(roots.anchors)
+}
+
+impl TrustRoots {
+    /// All roots of `sources` as one set, named after them; the system's store
+    /// if there are none. Reads files.
+    ///
+    /// # Errors
+    /// `invalid_config` if a file cannot be read or holds no certificate, or
+    /// if the system's store is empty.
+    pub fn load(sources: &[TrustRoots]) -> Result<RootSet, Error> {
+        let names: Vec<String> = sources.iter().map(TrustRoots::name).collect();
+        let name = if names.is_empty() { "system".to_owned() } else { names.join("+") };
+        Ok(RootSet::new(name, load(sources)?))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            TrustRoots::System => "system".to_owned(),
+            TrustRoots::Mozilla => "mozilla".to_owned(),
+            TrustRoots::Pem(_) => "given".to_owned(),
+            TrustRoots::File(path) => path.display().to_string(),
+        }
+    }
 }
 
 #[derive(Default)]
