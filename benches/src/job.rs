@@ -36,6 +36,13 @@ pub(crate) struct Job {
     pub(crate) connections: usize,
 }
 
+impl Job {
+    /// Whether each message has a connection of its own.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.how.starts_with("fresh")
+    }
+}
+
 /// What a peer found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Answer {

@@ -113,9 +113,16 @@ const SMTPLIB: Row = peer("smtplib, kept", Program::Python("smtplib_peer.py"), "
 const AIOSMTPLIB: Row = peer("aiosmtplib, kept", Program::Python("aiosmtplib_peer.py"), "kept");
 const NODEMAILER: Row = peer("nodemailer, pool", Program::Node("nodemailer_peer.mjs"), "kept");
 
+const FRESH_FULL: Row = wire("wire limit: fresh, full handshake", "fresh");
+
+/// As rustls does it unless told otherwise, and with it lettre and mail-send.
+const FRESH_RESUMED: Row = wire("wire limit: fresh, TLS resumed", "fresh-resumed");
+
 const FRESH: &[Row] = &[
-    wire("wire limit: fresh, grouped DATA", "fresh"),
-    ours("everpost, PoolPolicy::fresh", "fresh", "wire limit: fresh, grouped DATA", &[LIMIT]),
+    FRESH_FULL,
+    ours("everpost, PoolPolicy::fresh", "fresh", FRESH_FULL.label, &[LIMIT]),
+    FRESH_RESUMED,
+    ours("everpost, fresh, resumption(true)", "fresh-resumed", FRESH_RESUMED.label, &[LIMIT]),
     peer("lettre, no pool", Program::Rust("lettre"), "fresh"),
     peer("lettre, no pool, + NODELAY", Program::RustNodelay("lettre"), "fresh"),
     peer("mail-send, fresh", Program::Rust("mail-send"), "fresh"),

@@ -23,7 +23,7 @@ pub(super) fn run(job: &Job, message: Message) -> Result<Answer, Box<dyn Error>>
 
 fn mailer(job: &Job) -> Result<Mailer, Box<dyn Error>> {
     let mut policy = PoolPolicy::default();
-    if job.how == "fresh" {
+    if job.is_fresh() {
         policy = PoolPolicy::fresh();
     } else {
         policy.max_connections = job.connections;
@@ -33,6 +33,7 @@ fn mailer(job: &Job) -> Result<Mailer, Box<dyn Error>> {
         .trust(TrustRoots::Pem(fs::read(&job.ca)?))
         .credentials(Credentials::password(&*job.user, &*job.password))
         .chunking(job.how.ends_with("bdat"))
+        .resumption(job.how == "fresh-resumed")
         .pool(policy)
         .build()?)
 }

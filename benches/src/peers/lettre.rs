@@ -16,7 +16,7 @@ use crate::job::{Answer, Job, Stretch};
 pub(super) async fn run(job: &Job, content: Bytes) -> Result<Answer, Box<dyn Error>> {
     let root = Certificate::from_pem(&fs::read(&job.ca)?)?;
     let tls = TlsParameters::builder(job.host.clone()).add_root_certificate(root).build()?;
-    let kept = if job.how == "fresh" { 0 } else { job.connections.try_into()? };
+    let kept = if job.is_fresh() { 0 } else { job.connections.try_into()? };
     let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&*job.host)
         .port(job.port)
         .tls(Tls::Wrapper(tls))

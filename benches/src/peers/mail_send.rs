@@ -30,7 +30,7 @@ pub(super) async fn run(job: &Job, content: Bytes) -> Result<Answer, Box<dyn Err
     };
     let mut clients: Vec<Mutex<Option<SmtpClient<TlsStream<TcpStream>>>>> = Vec::new();
     clients.resize_with(job.connections, || Mutex::new(None));
-    let fresh = job.how == "fresh";
+    let fresh = job.is_fresh();
     let (builder, message, clients) = (&builder, &message, &clients);
     let work = async |index: usize, stretch: Stretch| {
         let mut kept = clients[index].lock().await;

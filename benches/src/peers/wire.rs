@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::thread;
 
+use rustls::client::Resumption;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use rustls_pki_types::ServerName;
 
@@ -52,16 +53,20 @@ impl Encoded {
 }
 
 pub(super) fn run(job: &Job, content: &[u8]) -> Result<Answer, Box<dyn Error>> {
-    let config = Arc::new(tls(job)?);
+    let mut config = tls(job)?;
+    if job.how == "fresh" {
+        config.resumption = Resumption::disabled();
+    }
+    let config = Arc::new(config);
     let encoded = Encoded::new(job, content);
     let mut clients = Vec::new();
-    if job.how != "fresh" {
+    if !job.is_fresh() {
         for _ in 0..job.connections {
             clients.push(connect(job, &config).map_err(|error| error.to_string())?);
         }
     }
     let mut all = |stretch: Stretch| -> Result<u64, Box<dyn Error>> {
-        if job.how == "fresh" {
+        if job.is_fresh() {
             return Ok(fresh(job, &config, &encoded, stretch).map_err(|error| error.to_string())?);
         }
         thread::scope(|scope| {

@@ -1,8 +1,8 @@
 //! The content of a message as it is found: in memory, in a file, or behind a
 //! reader that can be read once.
 //!
-//! The first [`LOOKAHEAD`] octets are always looked at. What ends within them
-//! is treated as memory, wherever it came from.
+//! What ends within the first [`LOOKAHEAD`] octets is treated as memory,
+//! wherever it came from.
 
 use std::io::Read;
 use std::path::Path;
@@ -20,6 +20,9 @@ use crate::Error;
 
 /// Octets read before a streamed message is sent.
 pub(crate) const LOOKAHEAD: usize = 256 * 1024;
+
+/// Octets of a large file read at once.
+const BLOCK: usize = 64 * 1024;
 
 pub(crate) type BoxReader = Box<dyn AsyncRead + Send + Unpin>;
 
@@ -106,8 +109,9 @@ fn load_file(path: Arc<Path>, limits: Limits) -> Result<Loaded, Error> {
 
     let mut finder = HeadFinder::default();
     let mut start = Vec::new();
+    // A small file is memory soon; of a large one no more than a block is.
+    let wanted = if metadata.len() < LOOKAHEAD as u64 { LOOKAHEAD } else { BLOCK } as u64;
     let end = loop {
-        let wanted = LOOKAHEAD as u64;
         let read = (&mut file).take(wanted).read_to_end(&mut start).map_err(failed)?;
         let is_all = (read as u64) < wanted;
         match finder.find(&start, is_all)? {
@@ -117,10 +121,11 @@ fn load_file(path: Arc<Path>, limits: Limits) -> Result<Loaded, Error> {
         }
     };
 
-    let start = Bytes::from(start);
+    let head = Bytes::copy_from_slice(&start[..end.head]);
     let mut scan = Scan::of(&start[end.body..]);
     let mut length = start.len() as u64;
-    let mut buffer = vec![0; LOOKAHEAD];
+    let mut buffer = start;
+    buffer.resize(BLOCK, 0);
     loop {
         if let Some(at) = scan.nul() {
             return Err(nul_error(at));
@@ -140,7 +145,7 @@ fn load_file(path: Arc<Path>, limits: Limits) -> Result<Loaded, Error> {
     }
     let offset = end.body as u64;
     let body = FileBody { path, offset, length, modified: metadata.modified().ok() };
-    Ok(Loaded { head: Bytes::copy_from_slice(&start[..end.head]), body: Body::File(body), scan })
+    Ok(Loaded { head, body: Body::File(body), scan })
 }
 
 /// A reader that several clones of a message share, and one may read.
