@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everpost::{Delivery, ErrorKind};
+use everpost_rehearsal::Received;
 
 use crate::history::{History, Outcome, Sent};
 use crate::net::Ledger;
@@ -77,19 +78,24 @@ pub fn check(
     plan: &Plan,
     clients: &[Client],
     history: &History,
-    copies: &HashMap<String, usize>,
+    copies: &HashMap<String, Vec<Received>>,
 ) -> Findings {
     let mut found = Findings::default();
     let mut hasher = DefaultHasher::new();
     let mut lost = vec![0_u64; clients.len()];
     for (id, sent) in history.sent().iter() {
-        let held = copies.get(id).copied().unwrap_or_default();
+        let held = copies.get(id).map_or(&[][..], Vec::as_slice);
+        let intact = held.iter().all(|copy| is_intact(copy, sent));
+        let held = held.len();
         let client = &clients[sent.client];
         let mut fail = |what: &str| {
             let violation = format!("{id}: {what}; {held} copies; {}", describe(sent));
             found.violations.push(violation);
         };
         found.counts.messages += 1;
+        if !intact {
+            fail("delivered with another content or envelope");
+        }
         if held > 1 && !client.resends {
             fail("delivered twice");
         }
@@ -151,6 +157,13 @@ pub fn check(
     }
     found.hash = hasher.finish();
     found
+}
+
+/// Whether a copy is what was sent, byte for byte, to whom it was sent.
+fn is_intact(copy: &Received, sent: &Sent) -> bool {
+    copy.data == sent.content.as_bytes()
+        && copy.recipients == [sent.recipient.as_str()]
+        && copy.envelope_from == "app@example.org"
 }
 
 /// What the caller knew in the end: by result or, for one who left, by event.

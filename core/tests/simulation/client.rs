@@ -175,13 +175,15 @@ impl Desk {
     fn message(&mut self, rng: &mut Rng) -> (String, Message) {
         self.next += 1;
         let id = format!("c{}-{:05}@example.org", self.number, self.next);
-        self.history.begin(&id, self.number, self.clock.elapsed());
+        let recipient = format!("ann{}-{}@example.com", self.number, self.next);
         let lines = if rng.u8(..50) == 0 { 1500 } else { rng.usize(1..30) };
         let text = format!(
-            "From: app@example.org\r\nTo: ann@example.com\r\nMessage-ID: <{id}>\r\n\
+            "From: app@example.org\r\nTo: {recipient}\r\nMessage-ID: <{id}>\r\n\
              Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nSubject: simulated\r\n\r\n{}",
             ".A line that begins with a dot, and is long enough to count.\r\n".repeat(lines)
         );
+        let began = self.clock.elapsed();
+        self.history.begin(&id, self.number, began, recipient, text.clone());
         (id, Message::from(text))
     }
 

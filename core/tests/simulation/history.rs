@@ -19,6 +19,10 @@ pub enum Outcome {
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub client: usize,
+    /// Whom it is for: each has a recipient of its own.
+    pub recipient: String,
+    /// Its bytes, which need no change on their way.
+    pub content: String,
     pub began: Duration,
     /// When its send ended, and how.
     pub ended: Option<(Duration, Outcome)>,
@@ -39,8 +43,23 @@ impl History {
         self.sent.lock().expect("no holder of this lock panics")
     }
 
-    pub fn begin(&self, id: &str, client: usize, began: Duration) {
-        let sent = Sent { client, began, ended: None, told_unknown: false, late: None };
+    pub fn begin(
+        &self,
+        id: &str,
+        client: usize,
+        began: Duration,
+        recipient: String,
+        content: String,
+    ) {
+        let sent = Sent {
+            client,
+            recipient,
+            content,
+            began,
+            ended: None,
+            told_unknown: false,
+            late: None,
+        };
         let before = self.sent().insert(id.to_owned(), sent);
         assert!(before.is_none(), "{id} is used twice");
     }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use everpost::TrustRoots;
-use everpost_rehearsal::{FaultHandle, Listener, Rehearsal, Rotate};
+use everpost_rehearsal::{FaultHandle, Listener, Received, Rehearsal, Rotate};
 use futures_util::FutureExt;
 use turmoil::net::TcpListener;
 use turmoil::{Builder, Sim};
@@ -121,10 +121,11 @@ pub fn run(seed: u64) -> Findings {
     }
 
     let mut stuck = drive(&mut sim, &plan, &nodes, &clock, &history);
-    let mut copies = HashMap::new();
+    let mut copies: HashMap<String, Vec<Received>> = HashMap::new();
     for server in nodes.iter().flat_map(|node| &node.roots) {
-        for (id, count) in server.counts() {
-            *copies.entry(id).or_default() += count;
+        for copy in server.received() {
+            let id = copy.message_id.clone().unwrap_or_default();
+            copies.entry(id).or_default().push(copy);
         }
     }
     // Whatever still runs ends with the simulation, not in a verdict.
