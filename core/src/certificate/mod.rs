@@ -42,3 +42,4 @@ pub(crate) use inspect::Shown;
 pub(crate) use judge::{Judgement, judge, judge_unproven};
 pub(crate) use policy::{Refusal, TrustPolicy};
 pub(crate) use threshold::Nearness;
+pub(crate) use when::utc;

@@ -25,7 +25,7 @@ fn to_unix(moment: SystemTime) -> i64 {
 }
 
 /// `2026-11-20 09:12 UTC`.
-pub(super) fn utc(moment: SystemTime) -> String {
+pub(crate) fn utc(moment: SystemTime) -> String {
     match OffsetDateTime::from_unix_timestamp(to_unix(moment)) {
         Ok(at) => format!(
             "{:04}-{:02}-{:02} {:02}:{:02} UTC",

@@ -88,6 +88,9 @@ findings! {
     TlsOnPlaintext "tls-on-plaintext" Session Critical
         "A port for STARTTLS on which the server waits for TLS from the first byte."
         "use implicit TLS on this port (usually 465), or STARTTLS on 587"
+    MalformedReply "malformed-reply" Session Critical
+        "Replies that break the rules of SMTP."
+        "look for a firewall, proxy or antivirus that rewrites SMTP on the way; if there is none, update the mail server"
     RateLimited "rate-limited" Session Critical
         "The server turns connections away for now: 421 or another 4yz greeting."
         "wait and connect less often; if it lasts, ask the server's administrator about limits per address"

@@ -6,14 +6,20 @@
 //! here has a way to; and it ends within its deadline whatever the server
 //! does.
 
+mod capture;
+mod compare;
 mod dane;
+mod dialogue;
+mod ending;
+mod engine;
 mod mta_sts;
 mod options;
 mod records;
 mod report;
+mod spoken;
 mod target;
-
-use std::time::Duration;
+mod visit;
+mod wire;
 
 pub use dane::DaneReport;
 pub use mta_sts::MtaStsReport;
@@ -22,15 +28,22 @@ pub use records::{Answer, Mx, Records, Security, Tlsa};
 pub use report::{AddressReport, ProbeReport, ServerReport, Timings, TlsFacts};
 pub use target::{ParseTargetError, ProbeMode, Protocol, Target};
 
+use rustls_pki_types::ServerName;
+
+use self::capture::Capturer;
 use self::options::Options;
 use crate::certificate::Inspector;
-use crate::{Error, TrustRoots};
+use crate::finding::{Finding, FindingId};
+use crate::{Error, Severity, TrustRoots};
 
 /// Probes servers; made once, used for many. May be shared by threads.
 #[derive(Debug)]
 pub struct Probe {
     options: Options,
     inspector: Inspector,
+    capturer: Capturer,
+    /// What every report is to say.
+    notes: Vec<Finding>,
 }
 
 impl Probe {
@@ -40,23 +53,74 @@ impl Probe {
     }
 
     fn new(options: Options) -> Result<Self, Error> {
-        let inspector = Inspector::new(&TrustRoots::load(&options.trust)?);
-        Ok(Probe { options, inspector })
+        for name in [&options.sni, &options.verify_name].into_iter().flatten() {
+            if ServerName::try_from(name.as_str()).is_err() {
+                let text = format!("{name:?} is no host name and no IP address");
+                return Err(Error::config(text));
+            }
+        }
+        if let Some(name) = &options.ehlo_name
+            && (name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            return Err(Error::config(format!("{name:?} is no name for EHLO"))
+                .with_hint("give a fully qualified host name, or an address as in [192.0.2.1]"));
+        }
+        let (inspector, notes) = inspector(&options)?;
+        let inspector = options.pins.iter().fold(inspector, |inspector, pin| inspector.pin(*pin));
+        let inspector = options
+            .fingerprints
+            .iter()
+            .fold(inspector, |inspector, fingerprint| inspector.fingerprint(*fingerprint))
+            .thresholds(options.thresholds);
+        let capturer = Capturer::new(options.clock.clone())?;
+        let probe = Probe { options, inspector, capturer, notes };
+        if (probe.options.dane || probe.options.mta_sts) && probe.records().is_none() {
+            return Err(Error::config(
+                "DANE and MTA-STS need DNS records, and nothing looks them up",
+            )
+            .with_hint("set `records`, or build with the feature `dns`"));
+        }
+        Ok(probe)
     }
 
     /// Probes one target. What goes wrong is in the report; the future may be
     /// dropped at any point.
     pub async fn run(&self, target: &Target) -> ProbeReport {
-        let now = self.options.clock.now();
-        let _ = &self.inspector;
-        ProbeReport {
-            target: target.clone(),
-            started_at: now,
-            judged_at: now + self.options.judge_after,
-            duration: Duration::ZERO,
-            servers: Vec::new(),
-            mta_sts: None,
-            findings: Vec::new(),
-        }
+        engine::run(self, target).await
     }
+}
+
+/// Probes one server with every default: see [`Probe`], which is made once
+/// for many.
+///
+/// # Errors
+/// `invalid_config` if no roots can be loaded. What is wrong with the server
+/// is in the report.
+pub async fn probe(target: impl Into<Target>) -> Result<ProbeReport, Error> {
+    Ok(Probe::builder().build()?.run(&target.into()).await)
+}
+
+/// Judges by the roots that were asked for, or else by the system's, with
+/// Mozilla's beside them.
+fn inspector(options: &Options) -> Result<(Inspector, Vec<Finding>), Error> {
+    let mut notes = Vec::new();
+    if let Some(file) = &options.compare
+        && file.key_matches() == Some(false)
+    {
+        let text = "the private key in the file does not belong to the certificate beside it";
+        notes.push(Finding::new(FindingId::KeyMismatch, text));
+    }
+    if !options.trust.is_empty() {
+        return Ok((Inspector::new(&TrustRoots::load(&options.trust)?), notes));
+    }
+    let mozilla = TrustRoots::load(&[TrustRoots::Mozilla])?;
+    Ok(match TrustRoots::load(&[]) {
+        Ok(system) => (Inspector::new(&system).compare_roots(&mozilla), notes),
+        Err(error) => {
+            let text = format!("{}: judged by Mozilla's roots instead", error.message_text());
+            let note = Finding::new(FindingId::TrustStoreDiffers, text);
+            notes.push(note.with_severity(Severity::Info));
+            (Inspector::new(&mozilla), notes)
+        }
+    })
 }

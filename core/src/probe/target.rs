@@ -132,6 +132,12 @@ impl From<&crate::Endpoint> for Target {
     }
 }
 
+impl From<crate::Endpoint> for Target {
+    fn from(endpoint: crate::Endpoint) -> Self {
+        Target::from(&endpoint)
+    }
+}
+
 /// `host:port`, with brackets around an IPv6 address.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

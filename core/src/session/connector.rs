@@ -271,7 +271,7 @@ async fn within<T>(
 }
 
 /// The name of a client that has none: its address (RFC 5321 §4.1.3).
-fn address_literal(local: Option<SocketAddr>) -> String {
+pub(crate) fn address_literal(local: Option<SocketAddr>) -> String {
     match local.map(|local| local.ip()) {
         Some(IpAddr::V4(ip)) => format!("[{ip}]"),
         Some(IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
 
-pub(crate) use connector::Connector;
+pub(crate) use connector::{Connector, address_literal};
 pub(crate) use io::Io;
 
 use self::transcript::WireLog;
@@ -184,7 +184,10 @@ impl Session {
 }
 
 /// Says QUIT, waits for the reply (RFC 5321 §4.1.1.10) and closes.
-async fn say_quit(io: &mut Io, patience: Duration) {
+pub(crate) async fn say_quit<S>(io: &mut S, patience: Duration)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let goodbye = async {
         io.write_all(b"QUIT\r\n").await?;
         io.flush().await?;

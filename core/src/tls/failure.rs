@@ -10,7 +10,7 @@ use crate::{Endpoint, Error, ErrorKind, Stage, TlsMode};
 ///
 /// Also good for errors after the handshake: a TLS 1.3 server refuses a
 /// missing client certificate only then.
-pub(super) fn read(endpoint: &Endpoint, stage: Stage, error: io::Error) -> Error {
+pub(crate) fn read(endpoint: &Endpoint, stage: Stage, error: io::Error) -> Error {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
     match tls {
         Some(cause) => of_tls(endpoint, stage, &cause).with_source(cause),

@@ -34,6 +34,7 @@ pub use options::{ClientIdentity, TlsVersion, TrustRoots};
 pub use crate::certificate::SpkiPin;
 
 pub(crate) use context::{Resume, TlsContext};
+pub(crate) use failure::read as read_failure;
 pub(crate) use options::TlsOptions;
-pub(crate) use peer::Peer;
-pub(crate) use provider::random_nonce;
+pub(crate) use peer::{Agreed, Peer};
+pub(crate) use provider::{provider, random_nonce};

@@ -33,24 +33,45 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(super) fn new(connection: &ClientConnection, basis: &Basis) -> Self {
-        let version = connection.protocol_version();
-        let suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
-        let group = connection.negotiated_key_exchange_group();
+        let Agreed { protocol, cipher, group } = Agreed::of(connection);
         Peer {
             leaf: Arc::clone(&basis.leaf),
             full: connection.handshake_kind() != Some(HandshakeKind::Resumed),
             earliest_not_after: basis.earliest_not_after,
-            protocol: match version {
+            protocol,
+            cipher,
+            group,
+            channel_binding: ChannelBinding {
+                exporter: exporter(connection, connection.protocol_version()),
+                server_end_point: server_end_point(&basis.leaf),
+            },
+        }
+    }
+}
+
+/// What both ends agreed on.
+pub(crate) struct Agreed {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub(crate) protocol: &'static str,
+    /// The cipher suite by its IANA name.
+    pub(crate) cipher: String,
+    /// The key exchange group; none when TLS 1.2 was resumed.
+    pub(crate) group: Option<&'static str>,
+}
+
+impl Agreed {
+    /// Reads it from a finished handshake.
+    pub(crate) fn of(connection: &ClientConnection) -> Self {
+        let suite = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        let group = connection.negotiated_key_exchange_group();
+        Agreed {
+            protocol: match connection.protocol_version() {
                 Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
                 Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
                 _ => "unknown",
             },
             cipher: suite.unwrap_or("unknown").replacen("TLS13_", "TLS_", 1),
             group: group.and_then(|group| group.name().as_str()),
-            channel_binding: ChannelBinding {
-                exporter: exporter(connection, version),
-                server_end_point: server_end_point(&basis.leaf),
-            },
         }
     }
 }
