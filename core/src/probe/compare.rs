@@ -161,3 +161,65 @@ pub(super) fn unreachable(host: &str, addresses: &mut [AddressReport]) -> Option
     let finding = missing.iter().fold(finding, |finding, ip| finding.with("address", ip));
     (!missing.is_empty()).then_some(finding)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::testing::{Authority, Leaf, days, now};
+
+    fn certificate(leaf: &Leaf) -> Certificate {
+        Certificate::from_der(&Authority::root("Test Root").issue(leaf).der).unwrap()
+    }
+
+    fn place() -> Place {
+        let address = "192.0.2.1:465".parse().unwrap();
+        Place { host: "mail.example.org".to_owned(), address }
+    }
+
+    fn compared(served: &Certificate, file: &Certificate) -> Option<FindingId> {
+        with_file(&place(), served, file).map(|finding| finding.id)
+    }
+
+    #[test]
+    fn only_a_newer_file_for_one_of_the_names_is_a_renewal() {
+        let old = certificate(&Leaf::good());
+        let from = now() - days(1);
+        let new = certificate(&Leaf::between(from, now() + days(89)));
+        let other = certificate(&Leaf { from, ..Leaf::named("other.example.org") });
+        assert_eq!(compared(&old, &old), None);
+        assert_eq!(compared(&old, &new), Some(FindingId::NotLoaded));
+        assert_eq!(compared(&new, &old), Some(FindingId::OtherCertificate));
+        assert_eq!(compared(&old, &other), Some(FindingId::OtherCertificate));
+    }
+
+    #[test]
+    fn a_renewal_may_change_the_case_of_a_name_and_add_others() {
+        let old = certificate(&Leaf::good());
+        let names = vec!["imap.example.org".to_owned(), "MAIL.example.org".to_owned()];
+        let common_name = "imap.example.org".to_owned();
+        let renewed = Leaf { names, common_name, from: now() - days(1), ..Leaf::good() };
+        assert_eq!(compared(&old, &certificate(&renewed)), Some(FindingId::NotLoaded));
+    }
+
+    #[test]
+    fn a_pool_is_stale_only_where_a_leaf_differs_from_the_served_one() {
+        let served = certificate(&Leaf::good());
+        let old = certificate(&Leaf::expired());
+        assert_eq!(with_pool("mail.example.org", &served, []), None);
+        assert_eq!(with_pool("mail.example.org", &served, [&served, &served]), None);
+        let found = with_pool("mail.example.org", &served, [&served, &old, &old]).unwrap();
+        assert_eq!(found.id, FindingId::PoolStale);
+        assert!(found.message.starts_with("2 of the pool's connections"), "{}", found.message);
+    }
+
+    #[test]
+    fn a_place_is_shown_with_the_address_unless_it_is_its_own_name() {
+        assert_eq!(place().to_string(), "mail.example.org:465 (192.0.2.1)");
+        let at = |host: &str, address: &str| {
+            Place { host: host.to_owned(), address: address.parse().unwrap() }.to_string()
+        };
+        assert_eq!(at("192.0.2.1", "192.0.2.1:25"), "192.0.2.1:25");
+        assert_eq!(at("2001:db8::1", "[2001:db8::1]:25"), "[2001:db8::1]:25");
+        assert_eq!(at("2001:db8::1", "[2001:db8::2]:25"), "[2001:db8::1]:25 (2001:db8::2)");
+    }
+}

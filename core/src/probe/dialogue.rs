@@ -54,7 +54,12 @@ pub(crate) enum Fault {
 impl Fault {
     /// Whether the server still waits for a command, so that QUIT is due.
     pub(crate) fn leaves_order(&self) -> bool {
-        !matches!(self, Fault::NotSmtp(..) | Fault::Malformed(_) | Fault::Unasked(_))
+        match self {
+            // 421 is the server's own farewell (RFC 5321 §3.8).
+            Fault::TurnedAway(reply) => !reply.is_closing(),
+            Fault::NotSmtp(..) | Fault::Malformed(_) | Fault::Unasked(_) => false,
+            _ => true,
+        }
     }
 }
 
@@ -98,6 +103,11 @@ impl Dialogue {
             first: Vec::new(),
             heard: Heard::default(),
         }
+    }
+
+    /// The same from the beginning.
+    pub(crate) fn again(&self) -> Self {
+        Dialogue::new(self.protocol, self.name.clone())
     }
 
     /// What is waited for, as a stage.

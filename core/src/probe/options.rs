@@ -138,18 +138,19 @@ impl ProbeBuilder {
         self
     }
 
-    /// Probes every address of the host, and not only the first that takes a
-    /// connection.
+    /// Probes every address of the host (up to 32), and not only the first
+    /// that takes a connection.
     #[must_use]
     pub fn all_addresses(mut self, all: bool) -> Self {
         self.options.all_addresses = all;
         self
     }
 
-    /// How long one address may take in all: 30 s.
+    /// How long one address may take in all: 30 s, and a day at most.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.options.deadline = deadline;
+        // Sums with it must stay moments that the clock can show.
+        self.options.deadline = deadline.min(Duration::from_secs(86_400));
         self
     }
 

@@ -94,7 +94,7 @@ pub struct Target {
     pub mode: ProbeMode,
     /// What is spoken.
     pub protocol: Protocol,
-    /// Probe each MX of the domain `host` instead of the host.
+    /// Probe each MX of the domain `host` (up to 16) instead of the host.
     pub mx: bool,
 }
 

@@ -1,7 +1,7 @@
 //! A probe sees what the server serves now, tells what is wrong on every
 //! axis, and ends whatever the server does.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, unreachable_pub)]
 
 #[path = "../support/mod.rs"]
 mod support;
