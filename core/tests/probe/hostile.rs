@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everpost::probe::{ProbeMode, Target};
-use everpost::{FindingId, Stage, Status};
+use everpost::{FindingId, Severity, Stage, Status};
 use everpost_rehearsal::{Action, At, Cut, Fault, Listener, Rehearsal};
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
@@ -239,7 +239,10 @@ async fn a_chain_of_60_kb_is_captured_and_one_of_100_kb_is_too_large() {
 
     let chain: Vec<_> = leaf.iter().cloned().chain(times(100_000)).collect();
     let report = run(over(secured(showing(chain, &key))), &implicit()).await;
-    ended_by(&report, FindingId::LargeChain, "64 KB");
+    let found = finding(&report, FindingId::LargeChain);
+    assert!(found.message.contains("64 KB"), "{}", found.message);
+    assert_eq!(found.severity, Severity::Critical);
+    assert!(only(&report).error.is_some());
 }
 
 #[tokio::test]
