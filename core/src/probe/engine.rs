@@ -5,14 +5,13 @@
 //! many at a time, and how long each of them may take.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::stream::{self, StreamExt as _};
 use rustls_pki_types::ServerName;
 use tokio::time::{Instant, timeout};
 
-use super::records::{Answer, Mx, Records, Security};
+use super::records::{Answer, Mx, Security};
 use super::report::{AddressReport, ProbeReport, ServerReport};
 use super::target::Target;
 use super::visit::{Case, Visit};
@@ -206,13 +205,4 @@ async fn one(case: Case<'_>, address: SocketAddr, patience: Duration) -> (Addres
         None => false,
     };
     (visit.finish(), connected)
-}
-
-impl Probe {
-    /// Where MX, TLSA and TXT records come from; `None` if nothing can look
-    /// them up.
-    pub(super) fn records(&self) -> Option<Arc<dyn Records>> {
-        // SEAM: `.or_else(|| system resolver)` where feature `dns` is on.
-        self.options.records.clone()
-    }
 }

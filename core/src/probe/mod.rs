@@ -21,14 +21,16 @@ mod target;
 mod visit;
 mod wire;
 
+use std::sync::{Arc, OnceLock};
+
+use rustls_pki_types::ServerName;
+
 pub use dane::DaneReport;
 pub use mta_sts::MtaStsReport;
 pub use options::ProbeBuilder;
 pub use records::{Answer, Mx, Records, Security, Tlsa};
 pub use report::{AddressReport, ProbeReport, ServerReport, Timings, TlsFacts};
 pub use target::{ParseTargetError, ProbeMode, Protocol, Target};
-
-use rustls_pki_types::ServerName;
 
 use self::capture::Capturer;
 use self::options::Options;
@@ -42,6 +44,8 @@ pub struct Probe {
     options: Options,
     inspector: Inspector,
     capturer: Capturer,
+    /// Where MX, TLSA and TXT records come from, once somebody has asked.
+    records: OnceLock<Option<Arc<dyn Records>>>,
     /// What every report is to say.
     notes: Vec<Finding>,
 }
@@ -73,7 +77,7 @@ impl Probe {
             .fold(inspector, |inspector, fingerprint| inspector.fingerprint(*fingerprint))
             .thresholds(options.thresholds);
         let capturer = Capturer::new(options.clock.clone())?;
-        let probe = Probe { options, inspector, capturer, notes };
+        let probe = Probe { options, inspector, capturer, records: OnceLock::new(), notes };
         if (probe.options.dane || probe.options.mta_sts) && probe.records().is_none() {
             return Err(Error::config(
                 "DANE and MTA-STS need DNS records, and nothing looks them up",
@@ -88,6 +92,12 @@ impl Probe {
     pub async fn run(&self, target: &Target) -> ProbeReport {
         engine::run(self, target).await
     }
+
+    /// Where records come from; `None` if nothing can look them up.
+    fn records(&self) -> Option<&Arc<dyn Records>> {
+        let chosen = || self.options.records.clone().or_else(system_records);
+        self.records.get_or_init(chosen).as_ref()
+    }
 }
 
 /// Probes one server with every default: see [`Probe`], which is made once
@@ -98,6 +108,12 @@ impl Probe {
 /// is in the report.
 pub async fn probe(target: impl Into<Target>) -> Result<ProbeReport, Error> {
     Ok(Probe::builder().build()?.run(&target.into()).await)
+}
+
+/// The records that the operating system's resolver finds.
+// SEAM: `Resolver::system()` where the feature `dns` is on.
+fn system_records() -> Option<Arc<dyn Records>> {
+    None
 }
 
 /// Judges by the roots that were asked for, or else by the system's, with
