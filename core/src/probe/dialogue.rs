@@ -105,11 +105,6 @@ impl Dialogue {
         }
     }
 
-    /// The same from the beginning.
-    pub(crate) fn again(&self) -> Self {
-        Dialogue::new(self.protocol, self.name.clone())
-    }
-
     /// What is waited for, as a stage.
     pub(crate) fn stage(&self) -> Stage {
         match self.state {

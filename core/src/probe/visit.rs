@@ -239,42 +239,19 @@ impl<'a> Visit<'a> {
                 if misplaced && spoken == Spoken::Tls {
                     self.found_misplaced();
                 }
-                let legacy = tls_fault(&error).is_some_and(smells_of_legacy);
-                let mut ending = Ending::handshake(&self.place, how, wire.seen(), error);
-                if legacy && let Some(finding) = self.look_with_own_hello(how).await {
-                    ending.finding = finding;
+                if tls_fault(&error).is_some_and(smells_of_legacy) {
+                    self.legacy = self.look_with_own_hello(how).await;
                 }
-                Err(self.over(ending))
+                Err(self.over(Ending::handshake(&self.place, how, wire.seen(), error)))
             }
         }
     }
 
     /// What a hello of our own gets out of a server that rustls cannot talk
-    /// to: the one case of a second connection to an address, made only after
-    /// the first has failed. Returns what to say of it.
-    // SEAM: `legacy::capture` over `self.reopen(how)`.
-    async fn look_with_own_hello(&mut self, _how: How) -> Option<Finding> {
+    /// to: the one case of a second connection to an address.
+    // SEAM: `legacy::capture` over a connection opened like the first one.
+    async fn look_with_own_hello(&mut self, _how: How) -> Option<Captured> {
         None
-    }
-
-    /// A connection brought as far as the first one had come.
-    #[allow(dead_code, reason = "for the hello of our own")]
-    async fn reopen(&self, how: How) -> Option<Wire> {
-        let network = &self.case.probe.options.network;
-        let mut wire = Wire::new(network.connect(self.place.address, None).await.ok()?);
-        if how == How::StartTls {
-            let mut dialogue = self.dialogue.again();
-            let mut space = [0; 4096];
-            while dialogue.expects_reply() {
-                wire.write_all(&dialogue.take_output()).await.ok()?;
-                wire.flush().await.ok()?;
-                while {
-                    let count = wire.read(&mut space).await.ok().filter(|count| *count > 0)?;
-                    !dialogue.receive(&space[..count]).ok()?
-                } {}
-            }
-        }
-        Some(wire)
     }
 
     fn found_misplaced(&mut self) {
