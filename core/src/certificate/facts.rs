@@ -1,147 +1,84 @@
 //! What one certificate says: [`Certificate`].
 
+mod read;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::time::SystemTime;
 
-use rustls_pki_types::CertificateDer;
-use webpki::EndEntityCert;
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::FromDer as _;
+use rustls_pki_types::{CertificateDer, ServerName};
+use sha1::{Digest as _, Sha1};
 
-use super::algorithm::{self, HashAlgorithm};
+use super::algorithm::{HashAlgorithm, Key};
+use super::der::{self, Reader, Signed};
 use super::digest::{Fingerprint, SpkiPin};
+use super::signature::{self, Signature};
 use super::when;
 
-/// Longest name kept, in characters: a certificate is written by the other
-/// side, and its text ends up in logs.
-const MAX_NAME: usize = 200;
+pub use read::ParseCertificateError;
+pub(super) use read::{display_name, printable};
 
 /// The facts of one certificate, read once from its DER.
 ///
 /// Text from the certificate is made printable: control characters are
-/// replaced and very long names are cut.
+/// replaced and very long names are cut. Of the names, addresses and URLs of
+/// one kind the first hundred are kept; verdicts are made by all of them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: CertificateDer<'static>,
+    version: u32,
     subject: String,
     common_name: Option<String>,
     issuer: String,
     issuer_common_name: Option<String>,
     subject_der: Vec<u8>,
     issuer_der: Vec<u8>,
-    dns_names: Vec<String>,
-    ip_addresses: Vec<IpAddr>,
     serial: String,
+    serial_bytes: Vec<u8>,
     not_before: SystemTime,
     not_after: SystemTime,
-    key_algorithm: String,
-    key_bits: Option<u32>,
+    key: Key,
     signature_algorithm: String,
     signature_hash: Option<HashAlgorithm>,
-    is_ca: bool,
-    purposes: Option<Vec<String>>,
-    issuer_urls: Vec<String>,
     fingerprint: Fingerprint,
     spki_pin: SpkiPin,
+    extensions: Extensions,
 }
 
-/// Bytes that are no X.509 certificate.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a readable certificate: {reason}")]
-pub struct ParseCertificateError {
-    reason: String,
+/// What the extensions say (RFC 5280 §4.2).
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Extensions {
+    dns_names: Vec<String>,
+    ip_addresses: Vec<IpAddr>,
+    emails: Vec<String>,
+    uris: Vec<String>,
+    name_count: usize,
+    is_ca: bool,
+    path_length: Option<u32>,
+    key_usage: Option<Vec<&'static str>>,
+    purposes: Option<Vec<String>>,
+    subject_key_id: Option<String>,
+    authority_key_id: Option<String>,
+    issuer_urls: Vec<String>,
+    ocsp_urls: Vec<String>,
+    crl_urls: Vec<String>,
+    signed_timestamps: Vec<SignedTimestamp>,
+    must_staple: bool,
+    unknown_critical: Vec<String>,
+}
+
+/// Proof that a certificate was shown to a Certificate Transparency log
+/// (an SCT, RFC 6962 §3.2). Its signature is not checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignedTimestamp {
+    /// The log, by the SHA-256 of its key, in hexadecimal.
+    pub log_id: String,
+    /// When the log saw it.
+    pub at: SystemTime,
 }
 
 impl Certificate {
-    /// Reads a certificate from DER.
-    ///
-    /// Extensions that cannot be read are passed over: what can be read is.
-    ///
-    /// # Errors
-    /// [`ParseCertificateError`] when the bytes are no certificate, or hold
-    /// more than one.
-    pub fn from_der(der: &[u8]) -> Result<Self, ParseCertificateError> {
-        let failed = |reason: String| ParseCertificateError { reason };
-        let (rest, parsed) = X509Certificate::from_der(der)
-            .map_err(|error| failed(printable(&error.to_string())))?;
-        if !rest.is_empty() {
-            return Err(failed("bytes after its end".to_owned()));
-        }
-        let (key_algorithm, key_bits) = algorithm::key(parsed.public_key());
-        let (signature_algorithm, signature_hash) =
-            algorithm::signature(&parsed.signature_algorithm);
-        let mut certificate = Certificate {
-            der: CertificateDer::from(der.to_vec()),
-            subject: printable(&parsed.subject().to_string()),
-            common_name: common_name(parsed.subject()),
-            issuer: printable(&parsed.issuer().to_string()),
-            issuer_common_name: common_name(parsed.issuer()),
-            subject_der: parsed.subject().as_raw().to_vec(),
-            issuer_der: parsed.issuer().as_raw().to_vec(),
-            dns_names: Vec::new(),
-            ip_addresses: Vec::new(),
-            serial: parsed.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
-            not_before: when::from_unix(parsed.validity().not_before.timestamp()),
-            not_after: when::from_unix(parsed.validity().not_after.timestamp()),
-            key_algorithm,
-            key_bits,
-            signature_algorithm,
-            signature_hash,
-            is_ca: false,
-            purposes: None,
-            issuer_urls: Vec::new(),
-            fingerprint: Fingerprint::of(der),
-            spki_pin: SpkiPin::of(parsed.public_key().raw),
-        };
-        for extension in parsed.extensions() {
-            certificate.read_extension(extension.parsed_extension());
-        }
-        Ok(certificate)
-    }
-
-    fn read_extension(&mut self, extension: &ParsedExtension<'_>) {
-        match extension {
-            ParsedExtension::BasicConstraints(constraints) => self.is_ca = constraints.ca,
-            ParsedExtension::ExtendedKeyUsage(usage) => {
-                let known = [
-                    (usage.any, "any"),
-                    (usage.server_auth, "serverAuth"),
-                    (usage.client_auth, "clientAuth"),
-                    (usage.code_signing, "codeSigning"),
-                    (usage.email_protection, "emailProtection"),
-                    (usage.time_stamping, "timeStamping"),
-                    (usage.ocsp_signing, "OCSPSigning"),
-                ];
-                let known =
-                    known.iter().filter(|(set, _)| *set).map(|(_, name)| (*name).to_owned());
-                let other = usage.other.iter().map(|oid| oid.to_id_string());
-                self.purposes = Some(known.chain(other).collect());
-            }
-            ParsedExtension::SubjectAlternativeName(names) => {
-                for name in &names.general_names {
-                    match name {
-                        GeneralName::DNSName(name) => self.dns_names.push(printable(name)),
-                        GeneralName::IPAddress(bytes) => self.ip_addresses.extend(address(bytes)),
-                        _ => {}
-                    }
-                }
-            }
-            ParsedExtension::AuthorityInfoAccess(access) => {
-                for description in access.iter() {
-                    // id-ad-caIssuers, RFC 5280 §4.2.2.1.
-                    if description.access_method.to_id_string() == "1.3.6.1.5.5.7.48.2"
-                        && let GeneralName::URI(url) = &description.access_location
-                    {
-                        self.issuer_urls.push(printable(url));
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
     /// The certificate itself.
     pub fn der(&self) -> &[u8] {
         &self.der
@@ -165,12 +102,33 @@ impl Certificate {
 
     /// The DNS names it is for, wildcards included.
     pub fn dns_names(&self) -> &[String] {
-        &self.dns_names
+        &self.extensions.dns_names
     }
 
     /// The IP addresses it is for.
     pub fn ip_addresses(&self) -> &[IpAddr] {
-        &self.ip_addresses
+        &self.extensions.ip_addresses
+    }
+
+    /// The e-mail addresses it is for, of which TLS takes no notice.
+    pub fn email_addresses(&self) -> &[String] {
+        &self.extensions.emails
+    }
+
+    /// The URIs it is for, of which TLS takes no notice.
+    pub fn uris(&self) -> &[String] {
+        &self.extensions.uris
+    }
+
+    /// How many subject alternative names of any kind it carries, those that
+    /// are not kept included.
+    pub fn name_count(&self) -> usize {
+        self.extensions.name_count
+    }
+
+    /// The X.509 version: 3, but for relics.
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// The serial number in hexadecimal.
@@ -191,12 +149,12 @@ impl Certificate {
     /// The kind of key, such as `RSA` or `ECDSA P-256`; the object identifier
     /// if it has no name here.
     pub fn key_algorithm(&self) -> &str {
-        &self.key_algorithm
+        &self.key.name
     }
 
     /// The size of the key in bits, where that means something.
     pub fn key_bits(&self) -> Option<u32> {
-        self.key_bits
+        self.key.bits
     }
 
     /// What the issuer signed it with, such as `ECDSA with SHA-256`.
@@ -206,13 +164,62 @@ impl Certificate {
 
     /// Whether it is an authority's (basicConstraints CA:TRUE).
     pub fn is_ca(&self) -> bool {
-        self.is_ca
+        self.extensions.is_ca
+    }
+
+    /// How many authorities may stand between it and a leaf
+    /// (pathLenConstraint); `None`: any number.
+    pub fn path_length(&self) -> Option<u32> {
+        self.extensions.path_length
+    }
+
+    /// Its key usages, such as `digitalSignature`; `None`: it does not limit
+    /// them.
+    pub fn key_usage(&self) -> Option<&[&'static str]> {
+        self.extensions.key_usage.as_deref()
     }
 
     /// Its extended key usages, such as `serverAuth`; `None`: it does not
     /// limit its use.
     pub fn extended_key_usage(&self) -> Option<&[String]> {
-        self.purposes.as_deref()
+        self.extensions.purposes.as_deref()
+    }
+
+    /// The identifier of its key, in hexadecimal.
+    pub fn subject_key_id(&self) -> Option<&str> {
+        self.extensions.subject_key_id.as_deref()
+    }
+
+    /// The identifier of the issuer's key, in hexadecimal.
+    pub fn authority_key_id(&self) -> Option<&str> {
+        self.extensions.authority_key_id.as_deref()
+    }
+
+    /// Where the issuer's certificate can be fetched: public authorities
+    /// always say it.
+    pub fn issuer_urls(&self) -> &[String] {
+        &self.extensions.issuer_urls
+    }
+
+    /// Where its state can be asked for by OCSP. Many authorities name no
+    /// place any more, and use revocation lists alone.
+    pub fn ocsp_urls(&self) -> &[String] {
+        &self.extensions.ocsp_urls
+    }
+
+    /// Where the revocation lists are that could name it.
+    pub fn crl_urls(&self) -> &[String] {
+        &self.extensions.crl_urls
+    }
+
+    /// The proofs of Certificate Transparency that it carries.
+    pub fn signed_timestamps(&self) -> &[SignedTimestamp] {
+        &self.extensions.signed_timestamps
+    }
+
+    /// Whether it demands a stapled OCSP response (RFC 7633).
+    pub fn must_staple(&self) -> bool {
+        self.extensions.must_staple
     }
 
     /// Whether it says that it is its own issuer.
@@ -222,12 +229,19 @@ impl Certificate {
 
     /// Whether it is its own issuer and its signature proves it.
     pub fn is_self_signed(&self) -> bool {
-        self.is_self_issued() && self.is_signed_by(self)
+        self.is_self_issued() && self.signature_by(self) == Signature::Good
     }
 
     /// The SHA-256 of its DER.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
+    }
+
+    /// The SHA-1 of its DER in hexadecimal, as older tools show it. Two
+    /// certificates can be made to share it: compare by
+    /// [`fingerprint`](Self::fingerprint).
+    pub fn sha1_fingerprint(&self) -> String {
+        hex(&Sha1::digest(&self.der))
     }
 
     /// The SHA-256 of its public key.
@@ -239,27 +253,79 @@ impl Certificate {
         self.issuer_der == issuer.subject_der
     }
 
+    /// Whether it ends a chain: it says that it is its own issuer, and its
+    /// signature does not contradict that. An authority and a server that were
+    /// given one and the same name are told apart by this.
+    pub(super) fn is_own_issuer(&self) -> bool {
+        self.is_self_issued() && self.signature_by(self) != Signature::Bad
+    }
+
+    /// Whether the key of `issuer` made its signature.
+    pub(super) fn signature_by(&self, issuer: &Certificate) -> Signature {
+        issuer.spki().map_or(Signature::Unchecked, |spki| self.signature_by_key(spki))
+    }
+
+    /// Whether the key `spki` (DER) made its signature.
+    pub(super) fn signature_by_key(&self, spki: &[u8]) -> Signature {
+        let signed = Signed::read(&self.der);
+        signed.map_or(Signature::Unchecked, |signed| signature::check(&signed, spki))
+    }
+
+    /// Its key: the SubjectPublicKeyInfo in DER.
+    pub(super) fn spki(&self) -> Option<&[u8]> {
+        let signed = Signed::read(&self.der)?;
+        let mut fields = Reader::new(signed.message).enter(der::SEQUENCE)?;
+        fields.optional(der::explicit(0));
+        fields.take(der::INTEGER)?;
+        // Signature algorithm, issuer, validity, subject.
+        for _ in 0..4 {
+            fields.take(der::SEQUENCE)?;
+        }
+        fields.any().map(|element| element.whole)
+    }
+
     pub(super) fn subject_der(&self) -> &[u8] {
         &self.subject_der
     }
 
-    /// Whether the issuer's certificate can be fetched from an address that
-    /// this certificate names: public authorities always name one.
-    pub(super) fn names_issuer_url(&self) -> bool {
-        !self.issuer_urls.is_empty()
+    pub(super) fn issuer_der(&self) -> &[u8] {
+        &self.issuer_der
     }
 
-    pub(super) fn allows_server_auth(&self) -> bool {
-        self.purposes.as_ref().is_none_or(|list| list.iter().any(|name| name == "serverAuth"))
+    pub(super) fn serial_bytes(&self) -> &[u8] {
+        &self.serial_bytes
+    }
+
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// The critical extensions that no TLS client is known to understand.
+    pub(super) fn unknown_critical(&self) -> &[String] {
+        &self.extensions.unknown_critical
+    }
+
+    pub(super) fn allows(&self, purpose: &str) -> bool {
+        let purposes = self.extensions.purposes.as_ref();
+        purposes.is_none_or(|list| list.iter().any(|name| name == purpose))
+    }
+
+    pub(super) fn allows_key_usage(&self, usage: &str) -> bool {
+        self.extensions.key_usage.as_ref().is_none_or(|list| list.contains(&usage))
+    }
+
+    /// Whether it is for `host`, by every name it carries.
+    pub(super) fn is_for(&self, host: &ServerName<'_>) -> bool {
+        match webpki::EndEntityCert::try_from(&self.der) {
+            Ok(certificate) => certificate.verify_is_valid_for_subject_name(host).is_ok(),
+            // The path library refuses to read it for a reason that has
+            // nothing to do with its name.
+            Err(_) => read::is_for(&self.der, host),
+        }
     }
 
     pub(super) fn has_weak_signature(&self) -> bool {
         self.signature_hash.is_some_and(HashAlgorithm::is_weak)
-    }
-
-    pub(super) fn has_weak_key(&self) -> bool {
-        self.key_algorithm == "DSA"
-            || (self.key_algorithm == "RSA" && self.key_bits.is_some_and(|bits| bits < 2048))
     }
 
     /// Subject for a sentence: the common name if there is one.
@@ -276,38 +342,11 @@ impl Certificate {
     pub(crate) fn signature_hash(&self) -> Option<HashAlgorithm> {
         self.signature_hash
     }
-
-    fn is_signed_by(&self, issuer: &Certificate) -> bool {
-        let Ok(key) = EndEntityCert::try_from(&issuer.der) else { return false };
-        let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else { return false };
-        webpki::ALL_VERIFICATION_ALGS.iter().any(|algorithm| {
-            let message = parsed.tbs_certificate.as_ref();
-            key.verify_signature(*algorithm, message, &parsed.signature_value.data).is_ok()
-        })
-    }
 }
 
-fn common_name(name: &x509_parser::x509::X509Name<'_>) -> Option<String> {
-    name.iter_common_name().find_map(|attribute| attribute.as_str().ok()).map(printable)
-}
-
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => <[u8; 4]>::try_from(bytes).ok().map(IpAddr::from),
-        16 => <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from),
-        _ => None,
-    }
-}
-
-/// Text from the other side, safe for one line of a log.
-fn printable(text: &str) -> String {
-    let clean = |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
-    let mut chars = text.chars().map(clean);
-    let mut kept: String = chars.by_ref().take(MAX_NAME).collect();
-    if chars.next().is_some() {
-        kept.push('…');
-    }
-    kept
+/// Lower-case hexadecimal.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One line: subject, issuer, validity and fingerprint.
@@ -330,8 +369,8 @@ impl fmt::Debug for Certificate {
         f.debug_struct("Certificate")
             .field("subject", &self.subject)
             .field("issuer", &self.issuer)
-            .field("dns_names", &self.dns_names)
-            .field("ip_addresses", &self.ip_addresses)
+            .field("dns_names", &self.extensions.dns_names)
+            .field("ip_addresses", &self.extensions.ip_addresses)
             .field("serial", &self.serial)
             .field("not_before", &when::utc(self.not_before))
             .field("not_after", &when::utc(self.not_after))

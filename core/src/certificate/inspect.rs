@@ -6,10 +6,13 @@ use std::time::SystemTime;
 use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor};
 
 use super::digest::{Fingerprint, SpkiPin};
-use super::judge::{Judgement, judge};
-use super::policy::TrustPolicy;
-use super::report::{CertificateReport, TrustVerdict};
+use super::facts::printable;
+use super::judge::{Beyond, Question, Wanted, examine};
+use super::policy::{Refusal, TrustPolicy};
+use super::report::CertificateReport;
+use super::revocation::Crl;
 use super::threshold::Thresholds;
+use crate::Error;
 
 /// Trusted roots under one name. Made by
 /// [`TrustRoots::load`](crate::TrustRoots::load).
@@ -53,8 +56,8 @@ impl fmt::Debug for RootSet {
 /// What the server showed beside its chain.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shown<'a> {
-    /// The stapled OCSP response; `None`: no handshake to staple to, as with a
-    /// file.
+    /// The stapled OCSP response, empty if the server sent none; `None`: no
+    /// handshake to staple to, as with a file.
     pub(crate) staple: Option<&'a [u8]>,
     /// Whether the server proved that it holds the key; `None`: it was not
     /// asked to.
@@ -64,13 +67,29 @@ pub(crate) struct Shown<'a> {
 /// Judges chains: roots, pins, thresholds and revocation lists, set once.
 ///
 /// Pure: no network, and the moment is passed in. May be shared by threads.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use everpost::TrustRoots;
+/// use everpost::certificate::Inspector;
+///
+/// # fn main() -> Result<(), everpost::Error> {
+/// let inspector = Inspector::new(&TrustRoots::load(&[TrustRoots::Mozilla])?);
+/// let chain: Vec<Vec<u8>> = Vec::new(); // in DER, leaf first
+/// let report = inspector.inspect(&chain, "mail.example.org", SystemTime::now());
+/// println!("{}: {}", report.status(), report.summary());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Inspector {
-    decisive: TrustPolicy,
-    decisive_name: String,
-    compared: Vec<(String, TrustPolicy)>,
-    fingerprints: Vec<Fingerprint>,
-    thresholds: Thresholds,
+    pub(super) decisive: TrustPolicy,
+    pub(super) decisive_name: String,
+    pub(super) compared: Vec<(String, TrustPolicy)>,
+    pub(super) intermediates: Vec<CertificateDer<'static>>,
+    pub(super) fingerprints: Vec<Fingerprint>,
+    pub(super) crls: Vec<Crl>,
+    pub(super) thresholds: Thresholds,
 }
 
 impl Inspector {
@@ -80,7 +99,9 @@ impl Inspector {
             decisive: policy(roots),
             decisive_name: roots.name.clone(),
             compared: Vec::new(),
+            intermediates: Vec::new(),
             fingerprints: Vec::new(),
+            crls: Vec::new(),
             thresholds: Thresholds::default(),
         }
     }
@@ -89,6 +110,15 @@ impl Inspector {
     #[must_use]
     pub fn compare_roots(mut self, roots: &RootSet) -> Self {
         self.compared.push((roots.name.clone(), policy(roots)));
+        self
+    }
+
+    /// Makes an intermediate known, in DER: of a file, or as another server
+    /// sends it. It completes no path, but a server that did not send it is
+    /// told from one with an unknown authority.
+    #[must_use]
+    pub fn intermediate(mut self, der: &[u8]) -> Self {
+        self.intermediates.push(CertificateDer::from(der.to_vec()));
         self
     }
 
@@ -106,6 +136,21 @@ impl Inspector {
         self
     }
 
+    /// Looks for the certificates of a chain in revocation lists: one in DER,
+    /// or any number in PEM. Nothing is fetched.
+    ///
+    /// A certificate that is in a list of its issuer's is `revoked`; a list
+    /// that is out of date or not signed by its issuer is `crl-unusable`, as
+    /// are lists of which none is of the leaf's issuer.
+    ///
+    /// # Errors
+    /// `invalid_config` if the bytes are no revocation list, or one of a kind
+    /// that is not supported: a delta, an indirect one, or one without an end.
+    pub fn crl(mut self, der_or_pem: &[u8]) -> Result<Self, Error> {
+        self.crls.extend(Crl::read(der_or_pem)?);
+        Ok(self)
+    }
+
     /// When an approaching end is a warning, and when it is critical.
     #[must_use]
     pub fn thresholds(mut self, thresholds: Thresholds) -> Self {
@@ -113,8 +158,11 @@ impl Inspector {
         self
     }
 
-    /// Judges `chain`, leaf first and in DER, for `host` (a name or an IP
-    /// address) as of `at`.
+    /// Judges `chain`, leaf first and in DER, for `host` as of `at`.
+    ///
+    /// The host is a DNS name or an IP address (an IPv6 address also in
+    /// brackets). An empty one leaves the name unjudged; text that is neither
+    /// is a `name-mismatch`, for no certificate can be for it.
     pub fn inspect(&self, chain: &[Vec<u8>], host: &str, at: SystemTime) -> CertificateReport {
         let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(&der[..])).collect();
         self.judge(&chain, host, Shown::default(), at)
@@ -124,24 +172,25 @@ impl Inspector {
         &self,
         chain: &[CertificateDer<'_>],
         host: &str,
-        _shown: Shown<'_>,
+        shown: Shown<'_>,
         at: SystemTime,
     ) -> CertificateReport {
-        let name = ServerName::try_from(host.to_owned());
-        let name = name.unwrap_or_else(|_| std::net::IpAddr::from([0, 0, 0, 0]).into());
-        let case = Judgement { chain, host: &name, policy: &self.decisive, now: at };
-        let refusal = self.decisive.verify(chain, &name, at).err();
-        let mut report = judge(case, refusal.as_ref());
-        let verdict = |name: &str, policy: &TrustPolicy, decides| TrustVerdict {
-            roots: name.to_owned(),
-            trusted: policy.trusts(chain, at).is_ok(),
-            decides,
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let name = ServerName::try_from(bare).ok();
+        let (wanted, refusal) = match &name {
+            Some(name) => (Wanted::Name(name), self.decisive.verify(chain, name, at).err()),
+            None if bare.is_empty() => (Wanted::Any, self.refusal(chain, at)),
+            None => (Wanted::Impossible, self.refusal(chain, at)),
         };
-        report.trust.push(verdict(&self.decisive_name, &self.decisive, true));
-        for (name, policy) in &self.compared {
-            report.trust.push(verdict(name, policy, false));
-        }
-        report
+        let host = printable(bare);
+        let question =
+            Question { sent: chain, host: &host, wanted, policy: &self.decisive, now: at };
+        examine(question, refusal.as_ref(), Some(Beyond { inspector: self, shown }))
+    }
+
+    /// Why the path alone would be refused.
+    fn refusal(&self, chain: &[CertificateDer<'_>], at: SystemTime) -> Option<Refusal> {
+        self.decisive.trusts(chain, at).err().map(Refusal::Path)
     }
 }
 

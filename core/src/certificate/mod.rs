@@ -11,15 +11,24 @@
 //!   TrustPolicy (roots, pins) ────┼─> judge ──> CertificateReport
 //!   host, now ────────────────────┘             └─ Finding: what, evidence, remedy
 //! ```
+//!
+//! A mailer judges the chains that it refuses; an [`Inspector`] judges any
+//! chain, and looks further: at what nears its end, at what was sent too much
+//! or out of order, at staples and revocation lists, and at what other sets of
+//! roots say.
 
 mod algorithm;
+mod der;
 mod digest;
 mod facts;
 mod file;
 mod inspect;
 mod judge;
+mod ocsp;
 mod policy;
 mod report;
+mod revocation;
+mod signature;
 mod threshold;
 mod when;
 
@@ -29,9 +38,10 @@ pub(crate) mod testing;
 mod tests;
 
 pub use digest::{Fingerprint, ParseDigestError, SpkiPin};
-pub use facts::{Certificate, ParseCertificateError};
+pub use facts::{Certificate, ParseCertificateError, SignedTimestamp};
 pub use file::CertificateFile;
 pub use inspect::{Inspector, RootSet};
+pub use ocsp::{Staple, StapleStatus};
 pub use report::{CertificateReport, TrustVerdict};
 pub use threshold::{ParseThresholdError, Threshold, Thresholds};
 

@@ -11,9 +11,13 @@ use rustls_pki_types::{
     CertificateDer, ServerName, SignatureVerificationAlgorithm, TrustAnchor, UnixTime,
 };
 use webpki::{EndEntityCert, ExtendedKeyUsageValidator, KeyUsage, VerifiedPath};
+use x509_parser::prelude::FromDer as _;
+use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::digest::SpkiPin;
-use super::facts::Certificate;
+use super::algorithm::{self, Key};
+use super::der::{self, Reader};
+use super::digest::{Fingerprint, SpkiPin};
+use super::facts::{self, Certificate};
 
 /// Roots and pins, and the algorithms to check signatures with.
 pub(crate) struct TrustPolicy {
@@ -93,52 +97,77 @@ impl TrustPolicy {
     }
 
     /// The path alone, for any purpose and without pins: the trust axis of a
-    /// report. Returns the pin of the root it ends in.
+    /// report.
     pub(super) fn trusts(
         &self,
         chain: &[CertificateDer<'_>],
         moment: SystemTime,
-    ) -> Result<SpkiPin, webpki::Error> {
-        self.path(chain, moment, AnyPurpose)
-    }
-
-    /// The path as a server needs it, without name and pins.
-    pub(super) fn trusts_server(
-        &self,
-        chain: &[CertificateDer<'_>],
-        moment: SystemTime,
-    ) -> Result<SpkiPin, webpki::Error> {
-        self.path(chain, moment, KeyUsage::server_auth())
-    }
-
-    fn path(
-        &self,
-        chain: &[CertificateDer<'_>],
-        moment: SystemTime,
-        purpose: impl ExtendedKeyUsageValidator,
-    ) -> Result<SpkiPin, webpki::Error> {
+    ) -> Result<TrustedPath, webpki::Error> {
         let (leaf, others) = chain.split_first().ok_or(webpki::Error::UnknownIssuer)?;
         let end_entity = EndEntityCert::try_from(leaf)?;
-        let time = unix_time(moment);
         let path = end_entity.verify_for_usage(
             self.algorithms,
             &self.roots,
             others,
-            time,
-            purpose,
+            unix_time(moment),
+            AnyPurpose,
             None,
             None,
         )?;
-        Ok(anchor_pin(path.anchor()))
+        let above = path.intermediate_certificates();
+        Ok(TrustedPath {
+            above: above.map(|certificate| Fingerprint::of(&certificate.der())).collect(),
+            root: Root::of(path.anchor()),
+        })
     }
 
-    /// Whether a root has this certificate's name and key, so that the
-    /// certificate is a root itself.
-    pub(super) fn is_root(&self, certificate: &Certificate) -> bool {
-        self.roots.iter().any(|anchor| {
-            anchor_pin(anchor) == certificate.spki_pin()
-                && der_sequence(&anchor.subject) == certificate.subject_der()
-        })
+    /// The root that this certificate is by name and key, if it is one.
+    pub(super) fn as_root(&self, certificate: &Certificate) -> Option<Root> {
+        self.roots_named(certificate.subject_der())
+            .find(|root| SpkiPin::of(&root.spki) == certificate.spki_pin())
+    }
+
+    /// The roots with this name (DER).
+    pub(super) fn roots_named<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = Root> + 'a {
+        let content = Reader::new(name).take(der::SEQUENCE);
+        let anchors = self.roots.iter();
+        anchors
+            .filter(move |anchor| content.is_some_and(|content| anchor.subject.as_ref() == content))
+            .map(Root::of)
+    }
+}
+
+/// A path that leads to a root.
+#[derive(Clone, Debug)]
+pub(super) struct TrustedPath {
+    /// The authorities above the leaf that were sent, nearest first.
+    pub(super) above: Vec<Fingerprint>,
+    pub(super) root: Root,
+}
+
+/// A trusted root: its name and key, in DER.
+#[derive(Clone, Debug)]
+pub(super) struct Root {
+    name: Vec<u8>,
+    pub(super) spki: Vec<u8>,
+}
+
+impl Root {
+    fn of(anchor: &TrustAnchor<'_>) -> Self {
+        Root {
+            name: der::sequence(&anchor.subject),
+            spki: der::sequence(&anchor.subject_public_key_info),
+        }
+    }
+
+    /// The common name, or else the whole name.
+    pub(super) fn display_name(&self) -> String {
+        facts::display_name(&self.name)
+    }
+
+    pub(super) fn key(&self) -> Option<Key> {
+        let (_, spki) = SubjectPublicKeyInfo::from_der(&self.spki).ok()?;
+        Some(algorithm::key(&spki))
     }
 }
 
@@ -167,24 +196,7 @@ fn path_pins(path: &VerifiedPath<'_>) -> impl Iterator<Item = SpkiPin> {
 }
 
 fn anchor_pin(anchor: &TrustAnchor<'_>) -> SpkiPin {
-    SpkiPin::of(&der_sequence(&anchor.subject_public_key_info))
-}
-
-/// A DER SEQUENCE around `content`: trust anchors hold name and key without it.
-fn der_sequence(content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let digits = &length[length.iter().take_while(|byte| **byte == 0).count()..];
-    let mut der = vec![0x30];
-    match digits {
-        [] => der.push(0),
-        [short] if *short < 0x80 => der.push(*short),
-        _ => {
-            der.push(0x80 | u8::try_from(digits.len()).unwrap_or(0));
-            der.extend_from_slice(digits);
-        }
-    }
-    der.extend_from_slice(content);
-    der
+    SpkiPin::of(&der::sequence(&anchor.subject_public_key_info))
 }
 
 /// Lets the trust axis be judged apart from the purpose.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::SystemTime;
 
 use super::facts::Certificate;
+use super::ocsp::Staple;
 use super::when;
 use crate::finding::{Finding, FindingId, Severity, Status};
 
@@ -23,6 +24,9 @@ pub struct CertificateReport {
     /// What each set of roots says to the path, apart from time, name and
     /// purpose; the one that decides first.
     pub trust: Vec<TrustVerdict>,
+    /// The stapled OCSP response, if there was one that can be read and is
+    /// about the leaf.
+    pub staple: Option<Staple>,
     /// The moment the verdict is for, by the local clock.
     pub checked_at: SystemTime,
 }
@@ -90,6 +94,8 @@ pub struct TrustVerdict {
     pub roots: String,
     /// Whether a path leads to one of them.
     pub trusted: bool,
+    /// The common name of the root it leads to, or else the root's whole name.
+    pub root: Option<String>,
     /// Whether the verdict hangs on it; other sets are only compared.
     pub decides: bool,
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The moment `seconds` after (or before) the Unix epoch. Dates that the
 /// platform cannot hold become the epoch itself.
@@ -39,6 +40,12 @@ pub(crate) fn utc(moment: SystemTime) -> String {
     }
 }
 
+/// `2026-11-20T09:12:00Z`, for programs.
+pub(super) fn rfc3339(moment: SystemTime) -> String {
+    let at = OffsetDateTime::from_unix_timestamp(to_unix(moment)).ok();
+    at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| "out of range".to_owned())
+}
+
 /// `21 hours ago`, `in 3 days`.
 pub(super) fn relative(moment: SystemTime, now: SystemTime) -> String {
     match now.duration_since(moment) {
@@ -47,7 +54,8 @@ pub(super) fn relative(moment: SystemTime, now: SystemTime) -> String {
     }
 }
 
-fn span(distance: Duration) -> String {
+/// `3 days`.
+pub(super) fn span(distance: Duration) -> String {
     const UNITS: [(u64, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
     let seconds = distance.as_secs();
     // Two of a unit at least, so that "1 day" never stands for 47 hours.

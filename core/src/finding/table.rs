@@ -160,11 +160,17 @@ findings! {
     TrustStoreDiffers "trust-store-differs" Trust Warning
         "Trusted by one set of roots and not by another."
         "update the older store (on Linux the package ca-certificates)"
+    ConstraintViolated "constraint-violated" Trust Critical
+        "Issued against the rules that an authority above it is bound to."
+        "have the certificate issued by an authority that may issue for this name at this depth (name constraints, path length)"
+    UnknownExtension "unknown-extension" Trust Critical
+        "A critical extension that TLS clients do not know."
+        "have the certificate issued again without that extension, or with it not marked as critical"
     BadSignature "bad-signature" Strength Critical
         "A signature that its issuer's key did not make."
         "install the chain that belongs to this certificate and key; if they do belong together, something between here and the server replaces certificates"
     WeakKey "weak-key" Strength Critical
-        "A key too short to be trusted."
+        "A key too short to be trusted, or of a kind that TLS clients do not take."
         "have the certificate issued again for an RSA key of at least 2048 bits or an ECDSA key"
     WeakSignature "weak-signature" Strength Critical
         "A signature by a broken or unaccepted algorithm."
