@@ -5,12 +5,16 @@
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, PublicKeyData,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, PublicKeyData,
+    RevocationReason, RevokedCertParams, SerialNumber, SignatureAlgorithm,
 };
 use rustls_pki_types::{CertificateDer, TrustAnchor};
 
-use super::{SpkiPin, TrustPolicy};
+use super::{Certificate, RootSet, SpkiPin, TrustPolicy};
+
+/// What a test changes in a certificate before it is signed.
+pub(crate) type Tune = fn(&mut CertificateParams);
 
 /// The tests' present: 2030-01-01 00:00:00 UTC.
 pub(crate) fn now() -> SystemTime {
@@ -45,6 +49,51 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let params = ca_params(name, from, to);
         Authority { issuer: CertifiedIssuer::signed_by(params, key, &self.issuer).unwrap() }
+    }
+
+    pub(crate) fn root_with(name: &str, tune: Tune) -> Self {
+        let mut params = ca_params(name, now() - days(3650), now() + days(3650));
+        tune(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Authority { issuer: CertifiedIssuer::self_signed(params, key).unwrap() }
+    }
+
+    pub(crate) fn intermediate_with(&self, name: &str, tune: Tune) -> Self {
+        let mut params = ca_params(name, now() - days(365), now() + days(365));
+        tune(&mut params);
+        let key = KeyPair::generate().unwrap();
+        Authority { issuer: CertifiedIssuer::signed_by(params, key, &self.issuer).unwrap() }
+    }
+
+    /// This authority's name and key, certified by another too.
+    pub(crate) fn crossed_by(&self, other: &Authority, name: &str) -> CertificateDer<'static> {
+        let params = ca_params(name, now() - days(365), now() + days(365));
+        params.signed_by(self.issuer.key(), &other.issuer).unwrap().der().clone()
+    }
+
+    pub(crate) fn key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+
+    /// Its revocation list, made `age` ago and good for `life`.
+    pub(crate) fn crl(&self, revoked: &[&[u8]], age: Duration, life: Duration) -> Vec<u8> {
+        let entry = |der: &&[u8]| RevokedCertParams {
+            serial_number: SerialNumber::from(
+                Certificate::from_der(der).unwrap().serial_bytes().to_vec(),
+            ),
+            revocation_time: (now() - days(3)).into(),
+            reason_code: Some(RevocationReason::KeyCompromise),
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: (now() - age).into(),
+            next_update: (now() - age + life).into(),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(entry).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().der().to_vec()
     }
 
     pub(crate) fn der(&self) -> CertificateDer<'static> {
@@ -91,6 +140,7 @@ pub(crate) struct Leaf {
     pub(crate) purposes: Vec<ExtendedKeyUsagePurpose>,
     pub(crate) is_ca: bool,
     pub(crate) names_issuer_url: bool,
+    pub(crate) tune: Tune,
 }
 
 impl Leaf {
@@ -104,6 +154,7 @@ impl Leaf {
             purposes: vec![ExtendedKeyUsagePurpose::ServerAuth],
             is_ca: false,
             names_issuer_url: false,
+            tune: |_| {},
         }
     }
 
@@ -144,8 +195,40 @@ impl Leaf {
             let oid = [1, 3, 6, 1, 5, 5, 7, 1, 1];
             params.custom_extensions.push(CustomExtension::from_oid_content(&oid, access));
         }
+        (self.tune)(&mut params);
         params
     }
+}
+
+/// An RSA key of which only the public half was made up.
+pub(crate) struct WeakRsa(Vec<u8>);
+
+impl WeakRsa {
+    pub(crate) fn new() -> Self {
+        // SEQUENCE { INTEGER (1024 bits), INTEGER 65537 }
+        let mut der = vec![0x30, 0x81, 0x89, 0x02, 0x81, 0x81, 0x00];
+        der.extend([0xc3; 128]);
+        der.extend([0x02, 0x03, 0x01, 0x00, 0x01]);
+        WeakRsa(der)
+    }
+}
+
+impl PublicKeyData for WeakRsa {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+/// The roots as a set.
+pub(crate) fn root_set(name: &str, roots: &[&CertificateDer<'_>]) -> RootSet {
+    let anchor = |der: &&CertificateDer<'_>| -> TrustAnchor<'static> {
+        webpki::anchor_from_trusted_cert(der).unwrap().to_owned()
+    };
+    RootSet::new(name, roots.iter().map(anchor).collect())
 }
 
 pub(crate) fn policy(roots: &[&Authority], pins: &[SpkiPin]) -> TrustPolicy {

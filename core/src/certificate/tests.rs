@@ -2,13 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod beyond;
+mod facts;
+mod properties;
+mod revocation;
+mod truth;
+
 use std::time::SystemTime;
 
 use proptest::prelude::*;
-use rcgen::{ExtendedKeyUsagePurpose, KeyPair, PublicKeyData, SignatureAlgorithm};
+use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
 use rustls_pki_types::{CertificateDer, ServerName};
 
-use super::testing::{Authority, Leaf, days, hours, now, policy};
+use super::testing::{Authority, Leaf, WeakRsa, days, hours, now, policy};
 use super::*;
 
 fn host() -> ServerName<'static> {
@@ -281,29 +287,6 @@ fn a_forged_signature_is_told_from_an_unknown_issuer() {
     chain[0] = forged.into();
     let report = check(&chain, &policy(&[&world.root], &[]));
     assert_eq!(ids(&report), ["bad-signature"]);
-}
-
-/// An RSA key of which only the public half was made up.
-struct WeakRsa(Vec<u8>);
-
-impl WeakRsa {
-    fn new() -> Self {
-        // SEQUENCE { INTEGER (1024 bits), INTEGER 65537 }
-        let mut der = vec![0x30, 0x81, 0x89, 0x02, 0x81, 0x81, 0x00];
-        der.extend([0xc3; 128]);
-        der.extend([0x02, 0x03, 0x01, 0x00, 0x01]);
-        WeakRsa(der)
-    }
-}
-
-impl PublicKeyData for WeakRsa {
-    fn der_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    fn algorithm(&self) -> &'static SignatureAlgorithm {
-        &rcgen::PKCS_RSA_SHA256
-    }
 }
 
 #[test]

@@ -12,12 +12,15 @@ use crate::certificate::report::TrustVerdict;
 use crate::certificate::signature::Signature;
 use crate::finding::{Finding, FindingId, Severity};
 
+/// The largest certificate that the path library reads, in bytes.
+const MAX_SIZE: usize = 0xffff;
+
 /// By the roots that decide. `known` are intermediates from elsewhere, which
 /// tell a missing one from an unknown authority. Comes after strength.
 pub(super) fn judge(case: &Case<'_>, known: &[CertificateDer<'_>], findings: &mut Findings) {
     constraints(case, findings);
     let Err(error) = &case.trusted else { return };
-    if let Some(reason) = unexplained(error) {
+    if let Some(reason) = unexplained(case, error) {
         let message = format!("certificate of {} has no valid path: {reason}", case.host);
         findings.add(FindingId::InvalidPath, message);
     }
@@ -51,8 +54,11 @@ pub(super) fn judge(case: &Case<'_>, known: &[CertificateDer<'_>], findings: &mu
 }
 
 /// The reason in words, if no axis has a finding for this error.
-fn unexplained(error: &Error) -> Option<String> {
+fn unexplained(case: &Case<'_>, error: &Error) -> Option<String> {
     match error {
+        _ if case.leaf.der().len() > MAX_SIZE => {
+            Some("it is larger than 64 KiB, which TLS clients refuse".to_owned())
+        }
         Error::UnknownIssuer
         // Signatures: the walk, and strength.
         | Error::InvalidSignatureForPublicKey
