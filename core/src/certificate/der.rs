@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         }
         let (first, after_length) = after_tag.split_first()?;
         let (length, body) = match *first {
-            short @ 0..0x80 => (usize::from(short), after_length),
+            short @ 0..=0x7f => (usize::from(short), after_length),
             long @ 0x81..=0x83 => {
                 let (digits, body) = after_length.split_at_checked(usize::from(long & 0x7f))?;
                 (digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)), body)

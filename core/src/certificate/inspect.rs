@@ -56,11 +56,10 @@ impl fmt::Debug for RootSet {
 /// What the server showed beside its chain.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shown<'a> {
-    /// The stapled OCSP response, empty if the server sent none; `None`: no
-    /// handshake to staple to, as with a file.
+    /// The stapled OCSP response, if there was one.
     pub(crate) staple: Option<&'a [u8]>,
-    /// Whether the server proved that it holds the key; `None`: it was not
-    /// asked to.
+    /// Whether the server proved that it holds the key; `None`: there was no
+    /// handshake in which to prove it or to staple anything, as with a file.
     pub(crate) proven: Option<bool>,
 }
 

@@ -209,6 +209,48 @@ mod tests {
         }
     }
 
+    /// Name and text of each section of the page, of the given depth.
+    fn sections<'a>(page: &'a str, marks: &str) -> Vec<(&'a str, &'a str)> {
+        let sections = page.split(marks).skip(1);
+        sections.filter_map(|section| section.split_once('\n')).collect()
+    }
+
+    #[test]
+    fn the_page_of_findings_lists_each_one_in_its_axis_as_the_table_has_it() {
+        let page = include_str!("../../../docs/findings.md").replace("\r\n", "\n");
+        let mut missing: HashSet<FindingId> = FindingId::ALL.iter().copied().collect();
+        for (axis, text) in sections(&page, "\n## ") {
+            for (title, text) in sections(text, "\n### ") {
+                let id = missing.iter().find(|id| title == format!("`{id}`")).copied();
+                let id = id.unwrap_or_else(|| panic!("{title} is twice on the page, or unknown"));
+                missing.remove(&id);
+                let name = id.axis().as_str();
+                let same = axis.to_lowercase().trim_end_matches('s') == name.trim_end_matches('s');
+                assert!(same, "{title} belongs to {name} and stands under {axis}");
+                let severity = format!("{:?}", id.severity());
+                let (meaning, seen, remedy) = match text.trim().split("\n\n").collect::<Vec<_>>()[..]
+                {
+                    [meaning, seen, remedy] => (meaning, seen, remedy),
+                    _ => panic!("{title}: meaning, example and remedy, with empty lines between"),
+                };
+                assert_eq!(meaning, format!("{} *{severity}.*", id.meaning()), "{title}");
+                assert!(seen.starts_with("> ") && !seen.contains('\n'), "{title}: {seen}");
+                assert_eq!(remedy, format!("**To do:** {}.", id.remedy()), "{title}");
+            }
+        }
+        let wanted = |id: &FindingId| {
+            format!(
+                "under {}:\n\n### `{id}`\n\n{} *{:?}.*\n\n> what is seen\n\n**To do:** {}.\n",
+                id.axis(),
+                id.meaning(),
+                id.severity(),
+                id.remedy()
+            )
+        };
+        let wanted: Vec<String> = missing.iter().map(wanted).collect();
+        assert!(wanted.is_empty(), "missing in docs/findings.md, {}", wanted.join("\n"));
+    }
+
     #[test]
     fn the_worst_finding_decides_the_status() {
         let info = Finding::new(FindingId::Expired, "").with_severity(Severity::Info);

@@ -173,7 +173,7 @@ fn look_beyond(
         time::judge_lifetime(case, findings);
     }
     revocation::judge_lists(case, &inspector.crls, findings);
-    let staple = revocation::judge_staple(case, shown.staple, findings);
+    let staple = revocation::judge_staple(case, shown, findings);
     (verdicts, staple)
 }
 

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use super::case::{Case, Findings, about};
 use crate::certificate::facts::Certificate;
+use crate::certificate::inspect::Shown;
 use crate::certificate::ocsp::{Response, Revocation, Staple, StapleStatus, Unusable};
 use crate::certificate::revocation::Crl;
 use crate::certificate::signature::Signature;
@@ -94,17 +95,16 @@ fn out_of_date(
     }
 }
 
-/// By the staple; `None`: there was no handshake to staple to. An empty one
-/// was not sent.
+/// By the staple. What demands one and has none is only at fault where there
+/// was a handshake.
 pub(super) fn judge_staple(
     case: &Case<'_>,
-    staple: Option<&[u8]>,
+    shown: Shown<'_>,
     findings: &mut Findings,
 ) -> Option<Staple> {
-    let der = staple?;
     let (host, leaf) = (case.host, case.leaf);
-    if der.is_empty() {
-        if leaf.must_staple() {
+    let Some(der) = shown.staple.filter(|der| !der.is_empty()) else {
+        if leaf.must_staple() && shown.proven.is_some() {
             let message = format!(
                 "certificate of {host} demands a stapled OCSP response (must-staple), and the \
                  server sent none"
@@ -112,7 +112,7 @@ pub(super) fn judge_staple(
             findings.push(about(FindingId::StapleMissing, message, 0, leaf));
         }
         return None;
-    }
+    };
     let mut invalid = |fault: &str| {
         let message = format!("the OCSP response stapled by {host} {fault}");
         // Clients that honour must-staple refuse the server.
