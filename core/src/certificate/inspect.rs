@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, ServerName, TrustAnchor};
 use super::digest::{Fingerprint, SpkiPin};
 use super::facts::printable;
 use super::judge::{Beyond, Question, Wanted, examine};
-use super::policy::{Refusal, TrustPolicy};
+use super::policy::TrustPolicy;
 use super::report::CertificateReport;
 use super::revocation::Crl;
 use super::threshold::Thresholds;
@@ -176,20 +176,23 @@ impl Inspector {
     ) -> CertificateReport {
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         let name = ServerName::try_from(bare).ok();
-        let (wanted, refusal) = match &name {
-            Some(name) => (Wanted::Name(name), self.decisive.verify(chain, name, at).err()),
-            None if bare.is_empty() => (Wanted::Any, self.refusal(chain, at)),
-            None => (Wanted::Impossible, self.refusal(chain, at)),
+        let wanted = match &name {
+            Some(name) => Wanted::Name(name),
+            None if bare.is_empty() => Wanted::Any,
+            None => Wanted::Impossible,
+        };
+        // The search for a pinned path is the one thing that the axes do not
+        // repeat.
+        let refusal = match &name {
+            Some(name) if !self.decisive.pins.is_empty() => {
+                self.decisive.verify(chain, name, at).err()
+            }
+            _ => None,
         };
         let host = printable(bare);
         let question =
             Question { sent: chain, host: &host, wanted, policy: &self.decisive, now: at };
         examine(question, refusal.as_ref(), Some(Beyond { inspector: self, shown }))
-    }
-
-    /// Why the path alone would be refused.
-    fn refusal(&self, chain: &[CertificateDer<'_>], at: SystemTime) -> Option<Refusal> {
-        self.decisive.trusts(chain, at).err().map(Refusal::Path)
     }
 }
 

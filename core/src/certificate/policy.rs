@@ -103,6 +103,24 @@ impl TrustPolicy {
         chain: &[CertificateDer<'_>],
         moment: SystemTime,
     ) -> Result<TrustedPath, webpki::Error> {
+        self.path(chain, moment, AnyPurpose)
+    }
+
+    /// The path as a server needs it, without name and pins.
+    pub(super) fn trusts_server(
+        &self,
+        chain: &[CertificateDer<'_>],
+        moment: SystemTime,
+    ) -> Result<TrustedPath, webpki::Error> {
+        self.path(chain, moment, KeyUsage::server_auth())
+    }
+
+    fn path(
+        &self,
+        chain: &[CertificateDer<'_>],
+        moment: SystemTime,
+        purpose: impl ExtendedKeyUsageValidator,
+    ) -> Result<TrustedPath, webpki::Error> {
         let (leaf, others) = chain.split_first().ok_or(webpki::Error::UnknownIssuer)?;
         let end_entity = EndEntityCert::try_from(leaf)?;
         let path = end_entity.verify_for_usage(
@@ -110,7 +128,7 @@ impl TrustPolicy {
             &self.roots,
             others,
             unix_time(moment),
-            AnyPurpose,
+            purpose,
             None,
             None,
         )?;
@@ -125,6 +143,11 @@ impl TrustPolicy {
     pub(super) fn as_root(&self, certificate: &Certificate) -> Option<Root> {
         self.roots_named(certificate.subject_der())
             .find(|root| SpkiPin::of(&root.spki) == certificate.spki_pin())
+    }
+
+    /// Whether this root is among the trusted ones.
+    pub(super) fn holds(&self, root: &Root) -> bool {
+        self.roots_named(&root.name).any(|known| known.spki == root.spki)
     }
 
     /// The roots with this name (DER).

@@ -34,14 +34,14 @@ impl ServerVerifier {
         &self,
         chain: &[CertificateDer<'_>],
         now: SystemTime,
-    ) -> Result<Basis, CertificateReport> {
+    ) -> Result<Basis, Box<CertificateReport>> {
         let case = Judgement { chain, host: &self.host, policy: &self.policy, now };
         let verified = if self.accept_any {
             self.accept(chain)
         } else {
             self.policy.verify(chain, &self.host, now)
         };
-        let refused = |refusal: &Refusal| judge(case, Some(refusal));
+        let refused = |refusal: &Refusal| Box::new(judge(case, Some(refusal)));
         let earliest_not_after = verified.map_err(|refusal| refused(&refusal))?;
         let leaf = chain.first().and_then(|der| Certificate::from_der(der).ok());
         Ok(Basis {
@@ -97,11 +97,11 @@ impl ServerCertVerifier for ServerVerifier {
             .collect();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now.as_secs());
         let checked = self.check(&chain, now);
-        let error = checked.as_ref().err().map(for_alert);
+        let error = checked.as_ref().err().map(|report| for_alert(report));
         // Outside of a handshake of ours there is nobody to tell.
         let _ = ATTEMPT.try_with(|attempt| match checked {
             Ok(basis) => attempt.verified(basis),
-            Err(report) => attempt.refused(report),
+            Err(report) => attempt.refused(*report),
         });
         error.map_or(Ok(ServerCertVerified::assertion()), |error| Err(error.into()))
     }

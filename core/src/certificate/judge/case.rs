@@ -51,7 +51,9 @@ pub(super) struct Case<'a> {
     /// The authorities above the leaf that were sent, nearest first: on the
     /// trusted path if there is one, else followed by name.
     pub(super) path: Vec<&'a Certificate>,
-    /// Whether a trusted path holds now.
+    /// Whether a trusted path holds now for a server.
+    pub(super) serves: bool,
+    /// Whether one holds now for any purpose.
     pub(super) holds_now: bool,
     /// A moment at which time is no obstacle: now if possible, else the
     /// nearest one inside all validities.
@@ -73,7 +75,9 @@ impl<'a> Case<'a> {
         let by_name = linked(leaf, chain);
         let now = question.now;
         let policy = question.policy;
-        let mut trusted = policy.trusts(&ders, now);
+        let as_server = policy.trusts_server(&ders, now);
+        let serves = as_server.is_ok();
+        let mut trusted = as_server.or_else(|_| policy.trusts(&ders, now));
         let holds_now = trusted.is_ok();
         let moment = if holds_now { now } else { moment_inside(leaf, &by_name, now) };
         if moment != now {
@@ -97,6 +101,7 @@ impl<'a> Case<'a> {
             ders,
             size: (question.sent.len(), question.sent.iter().map(|der| der.len()).sum()),
             path,
+            serves,
             holds_now,
             moment,
             trusted,

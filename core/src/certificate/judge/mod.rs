@@ -132,6 +132,7 @@ pub(super) fn examine(
         (host, _) => host.to_owned(),
     };
     let (mut trust, mut staple) = (Vec::new(), None);
+    let mut refused = refusal.is_some();
     if leaf_is_readable {
         let case = Case::new(&question, &host, &chain);
         time::judge(&case, &mut findings);
@@ -142,16 +143,15 @@ pub(super) fn examine(
         let known = beyond.map_or(&[][..], |beyond| &beyond.inspector.intermediates);
         trust::judge(&case, known, &mut findings);
         pin::judge(&case, refusal, &mut findings);
+        refused |= !case.serves;
         if let Some(beyond) = beyond {
             (trust, staple) = look_beyond(&case, beyond, &mut findings);
         }
     }
-    if let Some(refusal) = refusal
-        && findings.0.iter().all(|finding| finding.severity < Severity::Critical)
-    {
+    if refused && findings.0.iter().all(|finding| finding.severity < Severity::Critical) {
         let reason = match refusal {
-            Refusal::Path(error) => format!(": {error}"),
-            Refusal::Empty | Refusal::Unpinned => String::new(),
+            Some(Refusal::Path(error)) => format!(": {error}"),
+            Some(Refusal::Empty | Refusal::Unpinned) | None => String::new(),
         };
         findings.add(FindingId::InvalidPath, format!("certificate of {host} was refused{reason}"));
     }

@@ -274,9 +274,11 @@ fn differ(case: &Case<'_>, decisive: &TrustVerdict, other: &TrustVerdict) -> Fin
 }
 
 fn verdict(case: &Case<'_>, name: &str, policy: &TrustPolicy, decides: bool) -> TrustVerdict {
-    let path = match decides {
-        true => case.trusted.clone(),
-        false => policy.trusts(&case.ders, case.moment),
+    let path = match &case.trusted {
+        trusted if decides => trusted.clone(),
+        // One root, one answer.
+        Ok(path) if policy.holds(&path.root) => Ok(path.clone()),
+        _ => policy.trusts(&case.ders, case.moment),
     };
     let root = match path {
         Ok(path) => Some(path.root),

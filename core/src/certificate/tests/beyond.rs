@@ -56,8 +56,7 @@ fn thresholds_can_be_set_and_the_moment_moved() {
     assert_eq!(ids(&at(days(30))), [""; 0]);
     assert_eq!(ids(&at(days(40))), ["expiring"]);
     assert_eq!(ids(&at(days(61))), ["expired"]);
-    let mut thresholds = Thresholds::default();
-    thresholds.warning = "61d".parse().unwrap();
+    let thresholds = Thresholds { warning: "61d".parse().unwrap(), ..Thresholds::default() };
     let report =
         inspector(&world).thresholds(thresholds).inspect(&chain, "mail.example.org", now());
     assert_eq!((ids(&report), report.status()), (vec!["expiring"], Status::Degraded));
