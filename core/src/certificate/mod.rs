@@ -39,7 +39,7 @@ mod tests;
 
 pub use digest::{Fingerprint, ParseDigestError, SpkiPin};
 pub use facts::{Certificate, ParseCertificateError, SignedTimestamp};
-pub use file::CertificateFile;
+pub use file::{CertificateFile, FileFormat, PfxEncryption, PrivateKey};
 pub use inspect::{Inspector, RootSet};
 pub use ocsp::{Staple, StapleStatus};
 pub use report::{CertificateReport, TrustVerdict};

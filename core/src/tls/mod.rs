@@ -37,4 +37,4 @@ pub(crate) use context::{Resume, TlsContext};
 pub(crate) use failure::read as read_failure;
 pub(crate) use options::TlsOptions;
 pub(crate) use peer::{Agreed, Peer};
-pub(crate) use provider::{provider, random_nonce};
+pub(crate) use provider::{provider, random_nonce, signing_key};
