@@ -41,6 +41,10 @@ pub(crate) enum Command {
     /// and count what was delivered, lost and doubled
     #[command(after_help = REHEARSE_HELP)]
     Rehearse(Box<RehearseArgs>),
+    /// Look into certificate files, convert them, and make development
+    /// certificates
+    #[command(after_help = crate::cert::args::HELP)]
+    Cert(Box<crate::cert::args::CertArgs>),
 }
 
 const SEND_HELP: &str = "\
@@ -178,7 +182,7 @@ impl From<Tls> for TlsMode {
     }
 }
 
-fn trust(text: &str) -> Result<TrustRoots, String> {
+pub(crate) fn trust(text: &str) -> Result<TrustRoots, String> {
     match text {
         "system" => Ok(TrustRoots::System),
         "mozilla" => Ok(TrustRoots::Mozilla),

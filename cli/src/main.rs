@@ -1,4 +1,5 @@
-//! The `everpost` command: send a message, or rehearse certificate rotations.
+//! The `everpost` command: send a message, rehearse certificate rotations, look
+//! into certificate files.
 //!
 //! It stands on the public API of `everpost` and `everpost-rehearsal` alone.
 //! Invariant: with `--json`, standard output holds one JSON object as its last
@@ -7,22 +8,27 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod cert;
 mod failure;
+mod moment;
 mod rehearse;
 mod secret;
 mod send;
 mod terminal;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::{Args, Command};
+use crate::args::Command;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match usage::parse() {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
     start_log(args.verbose);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = match runtime {
@@ -36,6 +42,7 @@ fn main() -> ExitCode {
         match args.command {
             Command::Send(args) => send::run(*args).await,
             Command::Rehearse(args) => rehearse::run(*args).await,
+            Command::Cert(args) => cert::run(*args).await,
         }
     });
     // A read of standard input that never ends must not keep the process.

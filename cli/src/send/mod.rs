@@ -2,7 +2,7 @@
 
 mod compose;
 pub(crate) mod report;
-mod server;
+pub(crate) mod server;
 
 use std::process::ExitCode;
 

@@ -63,7 +63,8 @@ async fn password(args: &SendArgs) -> Result<Secret, Failure> {
     })
 }
 
-async fn first_line(path: &Path) -> Result<Secret, Failure> {
+/// A password from a file or standard input: what its first line holds.
+pub(crate) async fn first_line(path: &Path) -> Result<Secret, Failure> {
     let bytes = if path == Path::new("-") {
         read_stdin("the password").await?
     } else {
