@@ -14,7 +14,8 @@ use crate::command::{Failure, cargo, run, run_and_keep};
 use crate::root;
 
 /// The targets, in the order of `everpost::fuzzing::TARGETS`.
-pub(crate) const TARGETS: &[&str] = &["reply", "capabilities", "auth", "message", "url", "session"];
+pub(crate) const TARGETS: &[&str] =
+    &["reply", "capabilities", "auth", "message", "url", "session", "certificate", "pfx"];
 
 /// What brings the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

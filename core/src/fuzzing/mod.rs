@@ -8,14 +8,18 @@
 
 mod auth;
 mod capabilities;
+mod certificate;
 mod message;
+mod pfx;
 mod reply;
 mod session;
 mod url;
 
 pub use auth::auth;
 pub use capabilities::capabilities;
+pub use certificate::certificate;
 pub use message::message;
+pub use pfx::pfx;
 pub use reply::reply;
 pub use session::session;
 pub use url::url;
@@ -37,6 +41,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "message", run: message },
     Target { name: "url", run: url },
     Target { name: "session", run: session },
+    Target { name: "certificate", run: certificate },
+    Target { name: "pfx", run: pfx },
 ];
 
 /// Takes the first byte off, for a decision; 0 when there is none.

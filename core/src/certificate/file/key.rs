@@ -87,8 +87,7 @@ impl PrivateKey {
         let (first, second) = (children.next()?, children.next()?);
         match (first.tag, first.number(), second.tag) {
             (SEQUENCE, _, OCTET_STRING) => Some(decrypt(der, password)),
-            // RFC 5958: version 1 has the public key added.
-            (INTEGER, Some(0 | 1), SEQUENCE) => Some(Ok(Self::from_pkcs8(der))),
+            (INTEGER, _, SEQUENCE) if is_pkcs8(der) => Some(Ok(Self::from_pkcs8(der))),
             (INTEGER, Some(0), INTEGER) => Some(Ok(Self::from_pkcs1(der))),
             (INTEGER, Some(1), OCTET_STRING) => Some(Self::from_sec1(der, children)),
             _ => None,
@@ -134,6 +133,16 @@ fn in_pkcs8(algorithm: &[u8], key: &[u8]) -> Zeroizing<Vec<u8>> {
     encode(SEQUENCE, &[&version, &algorithm, &encode(OCTET_STRING, &[key])])
 }
 
+/// RFC 5958 §2: version 1 has the public key added.
+fn is_pkcs8(der: &[u8]) -> bool {
+    let shape = |whole: Element<'_>| {
+        let mut children = whole.children();
+        let version = children.next().and_then(|first| first.number());
+        matches!(version, Some(0 | 1)) && children.next().is_some_and(|it| it.tag == SEQUENCE)
+    };
+    Element::only(der).is_some_and(shape)
+}
+
 /// RFC 5958 §3.
 fn decrypt(der: &[u8], password: Option<&str>) -> Result<PrivateKey, Problem> {
     const WHAT: &str = "the private key";
@@ -145,13 +154,13 @@ fn decrypt(der: &[u8], password: Option<&str>) -> Result<PrivateKey, Problem> {
     };
     let password = password.ok_or(Problem::PasswordMissing(WHAT))?;
     match encrypted.decrypt(password) {
-        Ok(plain) => Ok(PrivateKey::from_pkcs8(plain.as_bytes())),
+        Ok(plain) if is_pkcs8(plain.as_bytes()) => Ok(PrivateKey::from_pkcs8(plain.as_bytes())),
         Err(pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm {
             ..
         })) => Err(Problem::Cipher(WHAT)),
         // By a wrong password the padding seldom fits, and what comes out is
         // no key.
-        Err(_) => Err(Problem::WrongPassword(WHAT)),
+        Ok(_) | Err(_) => Err(Problem::WrongPassword(WHAT)),
     }
 }
 
