@@ -20,6 +20,7 @@ Exit codes:
 
 Examples:
   everpost cert show fullchain.pem --host mail.example.org --at +14d
+  openssl s_client -connect mail.example.org:465 -showcerts </dev/null | everpost cert show -
   everpost cert convert fullchain.pem --key privkey.pem -o server.pfx --out-password-file pw.txt
   everpost cert convert server.pfx --password-file pw.txt -o chain.pem --chain-only
   everpost cert make --host localhost --host 127.0.0.1 --out certs
@@ -62,7 +63,7 @@ pub(crate) struct Opening {
 /// What to show, and how to judge it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArgs {
-    /// Files with certificates
+    /// Files with certificates, or - for standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 
@@ -90,7 +91,7 @@ pub(crate) struct ShowArgs {
 /// From what, to what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ConvertArgs {
-    /// File with certificates
+    /// File with certificates, or - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) input: PathBuf,
 
@@ -200,7 +201,7 @@ pub(crate) enum KeyKind {
 /// What to hold against what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct MatchArgs {
-    /// File with the certificate
+    /// File with the certificate, or - for standard input
     #[arg(value_name = "CERTIFICATE")]
     pub(crate) certificate: PathBuf,
 

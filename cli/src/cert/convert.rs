@@ -1,7 +1,6 @@
 //! `everpost cert convert`.
 
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 
 use everpost::certificate::{CertificateFile, PfxEncryption, PrivateKey};
@@ -9,18 +8,17 @@ use zeroize::Zeroizing;
 
 use super::args::{ConvertArgs, Format};
 use super::write::{self, Readers};
-use super::{CRITICAL, password};
+use super::{CRITICAL, is_stdin, load, password};
 use crate::failure::Failure;
 use crate::secret::Secret;
 use crate::send::report::say;
 
 pub(super) async fn run(args: &ConvertArgs) -> Result<ExitCode, Failure> {
     let to = format(args)?;
-    let opening = args.opening.password().await?;
-    let open = opening.as_ref().map(Secret::expose);
-    let mut file = CertificateFile::load(&args.input, open)?;
+    let opening = args.opening.password(&[&args.input]).await?;
+    let mut file = load(&args.input, opening.as_ref())?;
     if let Some(path) = &args.key {
-        file = file.with_key(PrivateKey::load(path, open)?);
+        file = file.with_key(PrivateKey::load(path, opening.as_ref().map(Secret::expose))?);
     }
     if args.chain_only || to == Format::Der {
         if file.has_key() && !args.chain_only {
@@ -52,7 +50,7 @@ pub(super) async fn run(args: &ConvertArgs) -> Result<ExitCode, Failure> {
         Format::Pfx => Zeroizing::new(pfx(args, &file, opening.as_ref()).await?),
     };
     let readers = if file.has_key() { Readers::Owner } else { Readers::Everyone };
-    if args.out == Path::new("-") {
+    if is_stdin(&args.out) {
         write::print(&content, readers)?;
         return Ok(ExitCode::SUCCESS);
     }

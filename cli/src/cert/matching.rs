@@ -3,23 +3,30 @@
 use std::io;
 use std::process::ExitCode;
 
-use everpost::certificate::{CertificateFile, PrivateKey};
+use everpost::certificate::PrivateKey;
 use serde_json::json;
 
-use super::CRITICAL;
 use super::args::MatchArgs;
+use super::{CRITICAL, load};
 use crate::failure::Failure;
 use crate::secret::Secret;
 use crate::send::report::say;
 use crate::usage::UNKNOWN;
 
 pub(super) async fn run(args: &MatchArgs) -> Result<ExitCode, Failure> {
-    let opening = args.opening.password().await?;
-    let open = opening.as_ref().map(Secret::expose);
-    let file = CertificateFile::load(&args.certificate, open)?;
-    let path = args.key.as_ref().unwrap_or(&args.certificate);
-    let key = PrivateKey::load(path, open)?;
-    let (key_place, place) = (path.display(), args.certificate.display());
+    let opening = args.opening.password(&[&args.certificate]).await?;
+    let file = load(&args.certificate, opening.as_ref())?;
+    let place = args.certificate.display();
+    let (key, key_place) = match (&args.key, file.private_key()) {
+        (Some(path), _) => {
+            (PrivateKey::load(path, opening.as_ref().map(Secret::expose))?, path.display())
+        }
+        (None, Some(key)) => (key.clone(), args.certificate.display()),
+        (None, None) => {
+            let text = format!("{place} holds no private key: name the key's file too");
+            return Err(Failure::Usage(text));
+        }
+    };
     let subject = file.leaf().subject();
     let belongs = key.matches(file.leaf());
     let (text, code) = match belongs {

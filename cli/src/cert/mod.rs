@@ -10,11 +10,13 @@ mod style;
 mod view;
 mod write;
 
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::process::ExitCode;
 
+use everpost::certificate::CertificateFile;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use self::args::{CertArgs, CertCommand, Opening};
 use crate::failure::Failure;
@@ -69,8 +71,33 @@ async fn password(file: Option<&Path>, given: Option<&Secret>) -> Result<Option<
     }
 }
 
+/// More than any file may have.
+const MAX_INPUT: u64 = 16 << 20;
+
+/// Reads a file, or standard input for `-`.
+fn load(path: &Path, password: Option<&Secret>) -> Result<CertificateFile, Failure> {
+    let open = password.map(Secret::expose);
+    if !is_stdin(path) {
+        return Ok(CertificateFile::load(path, open)?);
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    let read = io::stdin().lock().take(MAX_INPUT).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::io("cannot read standard input", error))?;
+    Ok(CertificateFile::parse(&bytes, open)?)
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
 impl Opening {
-    async fn password(&self) -> Result<Option<Secret>, Failure> {
+    /// The password for these files.
+    async fn password(&self, files: &[&Path]) -> Result<Option<Secret>, Failure> {
+        let files = files.iter().copied().chain(self.password_file.as_deref());
+        if files.filter(|path| is_stdin(path)).count() > 1 {
+            let text = "only one file can be read from standard input (-)";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         password(self.password_file.as_deref(), self.password.as_ref()).await
     }
 }

@@ -10,7 +10,7 @@ use everpost::{Axis, FindingId, Severity, TrustRoots};
 use serde_json::json;
 
 use super::args::ShowArgs;
-use super::{CRITICAL, explained, render, report, style::Style, view};
+use super::{CRITICAL, explained, load, render, report, style::Style, view};
 use crate::failure::Failure;
 use crate::secret::Secret;
 use crate::send::report::say;
@@ -35,7 +35,7 @@ pub(super) async fn run(args: &ShowArgs) -> ExitCode {
     let mut worst = 0;
     let mut objects = Vec::new();
     for (number, path) in args.files.iter().enumerate() {
-        let shown = CertificateFile::load(path, password.as_ref().map(Secret::expose));
+        let shown = load(path, password.as_ref());
         match shown.map(|file| judged(args, &inspector, path, file, at)) {
             Ok(shown) => {
                 worst = worse(worst, code(shown.report.severity()));
@@ -48,9 +48,8 @@ pub(super) async fn run(args: &ShowArgs) -> ExitCode {
                     view::show(&mut io::stdout(), style, &shown, at);
                 }
             }
-            Err(error) => {
+            Err(failure) => {
                 worst = worse(worst, UNKNOWN);
-                let failure = Failure::Mail(error);
                 report(&failure, false);
                 let (message, hint) = explained(&failure);
                 let file = path.display().to_string();
@@ -71,7 +70,9 @@ async fn prepare(args: &ShowArgs) -> Result<(Inspector, Option<Secret>), Failure
         // What they say is not shown; they are always there.
         (true, None) => TrustRoots::load(&[TrustRoots::Mozilla])?,
     };
-    Ok((Inspector::new(&roots), args.opening.password().await?))
+    let files: Vec<_> = args.files.iter().map(|path| path.as_path()).collect();
+    let password = args.opening.password(&files).await?;
+    Ok((Inspector::new(&roots), password))
 }
 
 /// The verdict, without what was not asked.

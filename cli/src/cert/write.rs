@@ -49,12 +49,17 @@ pub(super) fn replace(path: &Path, content: &[u8], readers: Readers) -> Result<(
 /// Writes to standard output; a private key goes to no terminal.
 pub(super) fn print(content: &[u8], readers: Readers) -> Result<(), Failure> {
     let mut out = io::stdout();
-    if readers == Readers::Owner && out.is_terminal() {
+    if !may_print(readers, out.is_terminal()) {
         let text = "a private key is not written to a terminal: name a file, or give --chain-only";
         return Err(Failure::Usage(text.to_owned()));
     }
     let written = out.write_all(content).and_then(|()| out.flush());
     written.map_err(|error| Failure::io("cannot write to standard output", error))
+}
+
+/// What is on a screen is seen, scrolled back to and copied.
+fn may_print(readers: Readers, is_terminal: bool) -> bool {
+    readers == Readers::Everyone || !is_terminal
 }
 
 fn open(path: &Path, readers: Readers) -> io::Result<File> {
@@ -77,4 +82,15 @@ fn fill(file: &mut File, content: &[u8]) -> io::Result<()> {
 
 fn unwritable(path: &Path, error: io::Error) -> Failure {
     Failure::io(format!("cannot write {}", path.display()), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_private_key_goes_to_no_terminal() {
+        assert!(!may_print(Readers::Owner, true));
+        assert!(may_print(Readers::Owner, false) && may_print(Readers::Everyone, true));
+    }
 }

@@ -407,6 +407,7 @@ async fn a_wrong_command_line_is_told_apart_from_a_bad_certificate() {
         "convert @fullchain.pem --key @key.pem -o @new.pfx",
         "make --host bad_host! --out @other",
         "make --out @other",
+        "match @cert.pem",
     ] {
         let run = desk.cert(line).await;
         assert_eq!(run.code, 64, "{line}: {}", run.stderr);
@@ -422,4 +423,8 @@ async fn a_password_comes_from_standard_input_and_output_goes_to_a_pipe() {
     let run = run_with(&options, &format!("{PASSWORD}\n")).await.keeps_secrets();
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert_eq!(run.stdout, desk.read("key.pem") + &desk.read("fullchain.pem"));
+    let shown = run_with(&["cert", "show", "-", "--json"], &run.stdout).await;
+    assert_eq!((shown.code, &shown.json()["files"][0]["key_matches"]), (0, &true.into()));
+    let twice = ["cert", "show", "-", "--password-file", "-"];
+    assert_eq!(run_with(&twice, &run.stdout).await.code, 64);
 }
