@@ -93,8 +93,8 @@ pub struct CertificateFile {
 
 impl CertificateFile {
     /// Reads a file of any of the formats; `password` opens a PFX or an
-    /// encrypted key in PEM. Files are limited to 8 MiB, and what their
-    /// passwords go through to 3,000,000 rounds.
+    /// encrypted key in PEM. Files are limited to 8 MiB, and the
+    /// rounds that their passwords go through to 3,000,000.
     ///
     /// # Errors
     /// `invalid_config` if the file cannot be read, holds no certificate, or
@@ -296,11 +296,13 @@ impl Contents {
 
     fn from_der(bytes: &[u8], password: Option<&str>) -> Result<Self, Problem> {
         let Some(whole) = Element::first(bytes) else {
-            let reason = match der::announced(bytes) {
-                Some(size) => format!("{} bytes of {size}", bytes.len()),
-                None => "its length is unreadable; only definite lengths (DER) are".to_owned(),
-            };
-            return Err(Problem::damaged("the file", reason));
+            return Err(match der::announced(bytes) {
+                _ if bytes.get(1) == Some(&0x80) => Problem::Indefinite,
+                Some(size) => {
+                    Problem::damaged("the file", format!("{} bytes of {size}", bytes.len()))
+                }
+                None => Problem::damaged("the file", "its length is unreadable"),
+            });
         };
         if pfx::is_pfx(&whole) {
             return pfx::read(bytes, password);

@@ -19,13 +19,15 @@ pub(super) enum Problem {
     NoKey,
     #[error("{what} is damaged: {reason}")]
     Damaged { what: String, reason: String },
+    #[error("its lengths are indefinite (BER), which is not supported")]
+    Indefinite,
     #[error("{0} is encrypted, and no password was given")]
     PasswordMissing(&'static str),
     #[error("wrong password for {0}")]
     WrongPassword(&'static str),
     #[error("{0} is encrypted in a way that is not supported")]
     Cipher(&'static str),
-    #[error("decrypting {0} would take more than {limit} rounds", limit = super::work::LIMIT)]
+    #[error("{0} asks for so many rounds of its password that opening it would take too long")]
     TooCostly(&'static str),
     #[error("a PFX password cannot have characters beyond U+FFFF, such as emoji")]
     PasswordCharacters,
@@ -106,9 +108,9 @@ impl Problem {
                 "check the password that the file was exported or encrypted with; a blank at its end \
                  counts, and a damaged file looks the same"
             }
-            Problem::Cipher(_) | Problem::TooCostly(_) => {
-                "convert it with openssl: openssl pkey -aes256 for a key, openssl pkcs12 -in and \
-                 then openssl pkcs12 -export for a PFX"
+            Problem::Cipher(_) | Problem::TooCostly(_) | Problem::Indefinite => {
+                "write it anew with openssl: a key by openssl pkey -in FILE -aes256 -out key.pem, \
+                 a PFX by openssl pkcs12 -in FILE -out all.pem"
             }
             Problem::PasswordCharacters => "choose another password for the PFX",
             Problem::KeyKind => {

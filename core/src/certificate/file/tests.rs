@@ -192,6 +192,21 @@ fn a_pfx_that_was_cut_short_or_changed_is_refused() {
 }
 
 #[test]
+fn a_pfx_that_asks_for_millions_of_rounds_is_refused_at_once() {
+    let world = World::new();
+    let pfx = world.file().to_pfx(PASSWORD, PfxEncryption::Modern).unwrap();
+    // 100,000 as an INTEGER: twice for encryption, once for the MAC.
+    let (honest, hostile) = (b"\x02\x03\x01\x86\xa0", b"\x02\x03\x7f\xff\xff");
+    let places: Vec<_> = (0..pfx.len()).filter(|at| pfx[*at..].starts_with(honest)).collect();
+    assert_eq!(places.len(), 3);
+    for at in places {
+        let mut changed = pfx.clone();
+        changed[at..at + honest.len()].copy_from_slice(hostile);
+        assert!(refusal(&changed, Some(PASSWORD)).contains("would take too long"));
+    }
+}
+
+#[test]
 fn what_is_no_certificate_is_named() {
     let world = World::new();
     let (key, leaf) = (world.key_pem(), world.leaf_pem());
@@ -199,7 +214,7 @@ fn what_is_no_certificate_is_named() {
     let half = leaf.replacen("-----END CERTIFICATE-----", "", 1);
     let bad_base64 = leaf.replacen("MII", "M*I", 1);
     let bad_der = pem_of("CERTIFICATE", b"\x30\x03abc");
-    let cases: [(&[u8], &str); 12] = [
+    let cases: [(&[u8], &str); 13] = [
         (b"", "the file is empty"),
         (b" \n", "the file is empty"),
         (b"hello", "neither PEM nor DER nor PFX"),
@@ -207,7 +222,8 @@ fn what_is_no_certificate_is_named() {
         (&world.leaf.key.serialize_der(), "no certificate in it, but a private key"),
         (request.as_bytes(), "no certificate in it, but a certificate request (CSR)"),
         (b"\xfe\xed\xfe\xed\0\0\0\x02", "no certificate in it, but a Java keystore (JKS)"),
-        (b"\x30\x80\x02\x01\x03", "the file is damaged: its length is unreadable"),
+        (b"\x30\x80\x02\x01\x03", "its lengths are indefinite (BER)"),
+        (b"\x30\x89\x02\x01\x03", "the file is damaged: its length is unreadable"),
         (b"-----BEGIN CERTIFICATE-----\n", "that begins in line 1 is damaged: its end is missing"),
         (half.as_bytes(), "that begins in line 1 is damaged: its end is missing"),
         (bad_base64.as_bytes(), "the block CERTIFICATE that begins in line 1 is damaged"),
