@@ -247,6 +247,12 @@ findings! {
     DaneBogus "dane-bogus" Dane Critical
         "DNSSEC says that the answer was forged or is broken."
         "repair the zone's signatures and DS records: mail to this host is deferred by servers that validate"
+    DaneLookupFailed "dane-lookup-failed" Dane Warning
+        "TLSA records could not be looked up."
+        "ask a resolver that answers and passes DNSSEC records on; if every one fails, repair the zone: mail to this host is deferred by servers that use DANE"
+    DaneRollover "dane-rollover" Dane Info
+        "Some TLSA records fit what the server serves and others do not."
+        "nothing to do while a key is being replaced; afterwards remove the records of keys that are gone"
     MtaStsMismatch "mta-sts-mismatch" MtaSts Critical
         "The MTA-STS policy does not name this server, or the server does not satisfy it."
         "name the server in the policy's mx lines, and give it a certificate for that name"

@@ -12,6 +12,8 @@ mod dane;
 mod dialogue;
 mod ending;
 mod engine;
+#[cfg(feature = "dns")]
+mod dns;
 mod mta_sts;
 mod options;
 mod records;
@@ -25,8 +27,10 @@ use std::sync::{Arc, OnceLock};
 
 use rustls_pki_types::ServerName;
 
-pub use dane::DaneReport;
-pub use mta_sts::MtaStsReport;
+pub use dane::{DaneRecord, DaneReport};
+#[cfg(feature = "dns")]
+pub use dns::{ResolvedBy, Resolver};
+pub use mta_sts::{MtaStsMode, MtaStsPolicy, MtaStsReport, ParseMtaStsPolicyError};
 pub use options::ProbeBuilder;
 pub use records::{Answer, Mx, Records, Security, Tlsa};
 pub use report::{AddressReport, ProbeReport, ServerReport, Timings, TlsFacts};
