@@ -105,8 +105,7 @@ pub(crate) fn judge(
     let records: Vec<_> = answer.records.iter().take(MAX_RECORDS).map(record).collect();
     let usable = records.iter().any(|record| record.usable);
     let matched = (usable && !chain.is_empty()).then(|| records.iter().any(|it| it.matches));
-    let report =
-        DaneReport { name: name.to_owned(), security: answer.security, records, matched };
+    let report = DaneReport { name: name.to_owned(), security: answer.security, records, matched };
     let findings = findings(&report, &case);
     (report, findings)
 }
@@ -122,7 +121,8 @@ fn findings(report: &DaneReport, case: &Case<'_>) -> Vec<Finding> {
         }
         _ if records.is_empty() => return Vec::new(),
         (Security::Insecure, matched) => {
-            let also = if matched == Some(false) { ", and none of them fits the chain" } else { "" };
+            let also =
+                if matched == Some(false) { ", and none of them fits the chain" } else { "" };
             let message = format!(
                 "{} at {name} {} not protected by DNSSEC and so ignored{also}",
                 plural(count),
@@ -132,7 +132,8 @@ fn findings(report: &DaneReport, case: &Case<'_>) -> Vec<Finding> {
         }
         (Security::Secure, None) if case.chain.is_empty() => return Vec::new(),
         (Security::Secure, None) => {
-            let message = format!("{} at {name}, and none that mail servers can use", plural(count));
+            let message =
+                format!("{} at {name}, and none that mail servers can use", plural(count));
             Finding::new(FindingId::DaneUnusable, message)
         }
         (Security::Secure, Some(false)) => mismatch(report, case),

@@ -25,10 +25,11 @@ use hickory_resolver::config::{
     ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig,
     ResolverOpts,
 };
+use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::dnssec::{DnssecSummary, TrustAnchors};
-use hickory_resolver::proto::rr::rdata::{MX, TLSA, TXT};
+use hickory_resolver::proto::rr::rdata::{CNAME, MX, TLSA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::proto::serialize::txt::trust_anchor;
 use tokio::time::timeout;
@@ -43,13 +44,13 @@ const QUERY: Duration = Duration::from_secs(5);
 /// How long one lookup may take in all: a proof takes several questions.
 const LOOKUP: Duration = Duration::from_secs(20);
 
-/// How many answers are kept for as long as they are good.
-const CACHE_SIZE: u64 = 1024;
+/// How many names an answer may lead through.
+const MAX_ALIASES: usize = 16;
 
 /// Looks up MX, TLSA and TXT records, and proves them by DNSSEC.
 ///
-/// Answers are kept for as long as their owners allow. May be shared by
-/// threads; must be used from within a tokio runtime.
+/// Every question is asked anew. May be shared by threads; must be used from
+/// within a tokio runtime.
 pub struct Resolver {
     config: ResolverConfig,
     validating: TokioResolver,
@@ -128,11 +129,9 @@ impl Resolver {
         let (anchors, apexes) =
             anchors.unwrap_or_else(|| (TrustAnchors::default(), vec![Name::root()]));
         let resolver = |validate| {
-            let mut builder = TokioResolver::builder_with_config(
-                config.clone(),
-                TokioRuntimeProvider::default(),
-            )
-            .with_options(options(validate));
+            let mut builder =
+                TokioResolver::builder_with_config(config.clone(), TokioRuntimeProvider::default())
+                    .with_options(options(validate));
             if validate {
                 builder = builder.with_trust_anchor(Arc::new(anchors.clone()));
             }
@@ -164,12 +163,11 @@ impl Resolver {
                     ))
                 }
                 Err(NetError::Dns(DnsError::DnssecBogus)) => {
-                    let lookup = self.plain.lookup(name, kind).await;
-                    let answer = lookup.map(|lookup| lookup.answers().to_vec());
-                    let answer = answered(answer, read)?;
+                    let lookup = self.plain.lookup(name.clone(), kind).await;
+                    let answer = answered(&name, lookup, read)?;
                     Ok(Answer { security: Security::Insecure, ..answer })
                 }
-                lookup => answered(lookup.map(|lookup| lookup.answers().to_vec()), read),
+                lookup => answered(&name, lookup, read),
             }
         })
         .await
@@ -216,7 +214,9 @@ fn options(validate: bool) -> ResolverOpts {
     options.validate = validate;
     options.timeout = QUERY;
     options.attempts = 2;
-    options.cache_size = CACHE_SIZE;
+    // Of an alias whose target is in the cache, only the target would come
+    // back: with a proof of its own, and without one for the alias.
+    options.cache_size = 0;
     options.ip_strategy = LookupIpStrategy::Ipv6AndIpv4;
     // The answer is the server's, as with `dig @server`.
     options.use_hosts_file = ResolveHosts::Never;
@@ -226,7 +226,8 @@ fn options(validate: bool) -> ResolverOpts {
 /// The name with the root at its end, so that nothing is appended to it.
 fn absolute(name: &str) -> io::Result<Name> {
     let invalid = |error| {
-        let message = format!("{:?} is no DNS name: {error}", name.chars().take(80).collect::<String>());
+        let message =
+            format!("{:?} is no DNS name: {error}", name.chars().take(80).collect::<String>());
         io::Error::new(io::ErrorKind::InvalidInput, message)
     };
     let mut name = Name::from_ascii(name).map_err(invalid)?;
@@ -244,15 +245,18 @@ fn silent() -> io::Error {
 
 /// An answer of what was found; that there is nothing is one too.
 fn answered<T>(
-    lookup: Result<Vec<Record>, NetError>,
+    name: &Name,
+    lookup: Result<Lookup, NetError>,
     read: fn(&RData) -> Option<T>,
 ) -> io::Result<Answer<T>> {
     match lookup {
-        Ok(found) => Ok(Answer {
-            // Aliases on the way have to be proven as well.
-            security: summary(found.iter()),
-            records: found.iter().filter_map(|record| read(&record.data)).collect(),
-        }),
+        Ok(lookup) => {
+            let path = path(name, lookup.answers());
+            // Every alias on the way has to be proven as well.
+            let security = summary(path.iter().copied());
+            let records = path.iter().filter_map(|record| read(&record.data)).collect();
+            Ok(Answer { records, security })
+        }
         Err(NetError::Dns(DnsError::NoRecordsFound(NoRecords { authorities, .. }))) => {
             let proof = authorities.as_deref().unwrap_or_default();
             Ok(Answer { records: Vec::new(), security: summary(proof.iter()) })
@@ -264,6 +268,26 @@ fn answered<T>(
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// The records that answer for `name`: its aliases, and what is at their end.
+/// Whatever else was sent along, though it may be proven, is not asked for.
+fn path<'a>(name: &'a Name, found: &'a [Record]) -> Vec<&'a Record> {
+    let mut path = Vec::new();
+    let mut owner = name;
+    for _ in 0..MAX_ALIASES {
+        let before = path.len();
+        path.extend(found.iter().filter(|record| record.name == *owner));
+        let alias = path[before..].iter().find_map(|record| match &record.data {
+            RData::CNAME(CNAME(target)) => Some(target),
+            _ => None,
+        });
+        match alias {
+            Some(target) => owner = target,
+            None => break,
+        }
+    }
+    path
 }
 
 fn summary<'a>(records: impl Iterator<Item = &'a Record>) -> Security {

@@ -12,7 +12,7 @@ use hickory_resolver::proto::dnssec::rdata::{DNSKEY, DNSSECRData, NSEC, RRSIG};
 use hickory_resolver::proto::dnssec::{DnssecSigner, PublicKey as _, SigningKey as _};
 use hickory_resolver::proto::op::{Message, Query, ResponseCode};
 use hickory_resolver::proto::rr::rdata::tlsa::{CertUsage, Matching, Selector};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, NS, SOA};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, NS, SOA};
 use hickory_resolver::proto::rr::{DNSClass, RecordSet};
 use time::OffsetDateTime;
 use tokio::net::UdpSocket;
@@ -30,6 +30,8 @@ enum Manner {
     Good,
     /// Leaves the signatures out.
     Stripping,
+    /// Adds a record that is another name's, and signed.
+    Crowding,
     Failing,
     Silent,
 }
@@ -112,6 +114,15 @@ impl Zone {
         let alias = here().any(|data| data.record_type() == RecordType::CNAME);
         let kind = if alias { RecordType::CNAME } else { query.query_type() };
         let found: Vec<_> = here().filter(|data| data.record_type() == kind).cloned().collect();
+        if let [RData::CNAME(CNAME(target))] = &found[..]
+            && owner.to_ascii().contains("whole")
+        {
+            // As recursive servers do: the target along with the alias.
+            let mut answers = self.signed(owner, found.clone(), sign);
+            let query = Query::query(target.clone(), query.query_type());
+            answers.extend(self.answer(&query).0);
+            return (answers, Vec::new());
+        }
         if !found.is_empty() {
             return (self.signed(owner, found, sign), Vec::new());
         }
@@ -140,8 +151,12 @@ impl Zone {
             match self.manner {
                 Manner::Silent => continue,
                 Manner::Failing => response.metadata.response_code = ResponseCode::ServFail,
-                Manner::Good | Manner::Stripping => {
+                Manner::Good | Manner::Stripping | Manner::Crowding => {
                     response.add_answers(answers);
+                    if self.manner == Manner::Crowding {
+                        let other = name("_25._tcp.other.test.");
+                        response.add_answers(self.signed(&other, vec![tlsa(9)], true));
+                    }
                     response.add_authorities(authorities);
                 }
             }
@@ -222,15 +237,27 @@ async fn an_alias_in_an_unsigned_zone_makes_the_answer_insecure() {
     let zone = Zone::new(Manner::Good)
         .with("_25._tcp.mail.test.", tlsa(1))
         .with("_25._tcp.alias.test.", RData::CNAME(CNAME(target.clone())))
-        .with("_25._tcp.alias.unsigned.test.", RData::CNAME(CNAME(target)));
+        .with("_25._tcp.whole.test.", RData::CNAME(CNAME(target.clone())))
+        .with("_25._tcp.alias.unsigned.test.", RData::CNAME(CNAME(target.clone())))
+        .with("_25._tcp.whole.unsigned.test.", RData::CNAME(CNAME(target)));
     let (resolver, _guard) = zone.start().await;
     for (name, security) in [
         ("_25._tcp.alias.test", Security::Secure),
+        ("_25._tcp.whole.test", Security::Secure),
         ("_25._tcp.alias.unsigned.test", Security::Insecure),
+        ("_25._tcp.whole.unsigned.test", Security::Insecure),
     ] {
         let answer = resolver.tlsa(name).await.unwrap();
         assert_eq!(answer, Answer { records: vec![expected(1)], security }, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_proven_record_of_another_name_is_no_answer() {
+    let zone = Zone::new(Manner::Crowding).with("_25._tcp.mail.test.", tlsa(1));
+    let (resolver, _guard) = zone.start().await;
+    let answer = resolver.tlsa("_25._tcp.mail.test").await.unwrap();
+    assert_eq!(answer, Answer { records: vec![expected(1)], security: Security::Secure });
 }
 
 #[tokio::test]

@@ -74,8 +74,7 @@ impl PolicyFetcher {
         let network = &*self.network;
         let (stream, _) =
             crate::session::dial::dial(network, &host, 443, None, DEADLINE).await.map_err(said)?;
-        let (stream, _) =
-            tls.handshake(stream, crate::tls::Resume::Never).await.map_err(said)?;
+        let (stream, _) = tls.handshake(stream, crate::tls::Resume::Never).await.map_err(said)?;
         let mut http = hyper::client::conn::http1::Builder::new();
         http.max_buf_size(MAX_BUFFER);
         let stream = hyper_util::rt::TokioIo::new(stream);

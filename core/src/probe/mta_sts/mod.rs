@@ -90,7 +90,8 @@ impl MtaStsReport {
                 return (report, vec![Finding::new(FindingId::MtaStsInvalid, message)]);
             }
             Err(error) => {
-                let message = format!("the MTA-STS record at {sts_name} cannot be looked up: {error}");
+                let message =
+                    format!("the MTA-STS record at {sts_name} cannot be looked up: {error}");
                 return (report, vec![Finding::new(FindingId::MtaStsUnreachable, message)]);
             }
         };
@@ -146,7 +147,9 @@ impl MtaStsReport {
         let Some(policy) = &self.policy else { return Vec::new() };
         let (severity, consequence) = match policy.mode {
             MtaStsMode::Enforce => (Severity::Critical, "senders do not deliver to it"),
-            MtaStsMode::Testing => (Severity::Warning, "in enforce mode senders would not deliver to it"),
+            MtaStsMode::Testing => {
+                (Severity::Warning, "in enforce mode senders would not deliver to it")
+            }
             MtaStsMode::None => return Vec::new(),
         };
         let mut findings = Vec::new();
@@ -165,7 +168,10 @@ impl MtaStsReport {
             );
             let finding = Finding::new(FindingId::MtaStsMismatch, message).with_severity(severity);
             let finding = finding.with("host", host).with("mode", policy.mode);
-            findings.push(finding.with("mx", policy.mx.iter().take(16).cloned().collect::<Vec<_>>().join(" ")));
+            findings.push(
+                finding
+                    .with("mx", policy.mx.iter().take(16).cloned().collect::<Vec<_>>().join(" ")),
+            );
         }
         findings
     }
@@ -179,7 +185,12 @@ fn broken(report: &CertificateReport) -> Option<&Finding> {
             && !matches!(finding.id, FindingId::Expiring | FindingId::LongLifetime)
             && matches!(
                 finding.axis(),
-                Axis::Time | Axis::Name | Axis::Trust | Axis::Purpose | Axis::Strength | Axis::Chain
+                Axis::Time
+                    | Axis::Name
+                    | Axis::Trust
+                    | Axis::Purpose
+                    | Axis::Strength
+                    | Axis::Chain
             )
     })
 }

@@ -198,8 +198,14 @@ mod tests {
             assert!(policy.names(host), "{host}");
         }
         for host in [
-            "example.org", "a.mail.example.org", "example.net", "a.b.example.net", ".example.net",
-            "aexample.net", "*.example.org", "",
+            "example.org",
+            "a.mail.example.org",
+            "example.net",
+            "a.b.example.net",
+            ".example.net",
+            "aexample.net",
+            "*.example.org",
+            "",
         ] {
             assert!(!policy.names(host), "{host}");
         }
