@@ -14,7 +14,8 @@ mod fetch;
 mod policy;
 mod record;
 
-#[cfg(all(test, feature = "http"))]
+#[cfg(test)]
+#[cfg(feature = "http")]
 mod tests;
 
 use std::sync::Arc;
