@@ -12,6 +12,7 @@
 //! no aliases (RFC 5321 §5.1), so this is left out.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
@@ -20,7 +21,7 @@ use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer as _;
 
-use super::records::{Answer, Records, Security, Tlsa};
+use super::records::{Answer, Records, Security, Tlsa, printable};
 use crate::finding::{Finding, FindingId};
 
 /// How many records are looked at: a zone may hold thousands.
@@ -66,8 +67,9 @@ pub(crate) fn tlsa_name(host: &str, port: u16) -> String {
 /// if none was seen) by them.
 ///
 /// `mx` is what DNSSEC said of the MX records that led to the host, if any
-/// did. No report: the question got no answer, which the finding tells.
-/// Deadlines are the caller's business.
+/// did. No report: the host is an address, which has no such records, or the
+/// question got no answer, which the finding tells. Deadlines are the caller's
+/// business.
 pub(crate) async fn dane(
     records: &dyn Records,
     host: &str,
@@ -76,6 +78,9 @@ pub(crate) async fn dane(
     chain: &[CertificateDer<'_>],
     at: SystemTime,
 ) -> (Option<DaneReport>, Vec<Finding>) {
+    if host.parse::<IpAddr>().is_ok() {
+        return (None, Vec::new());
+    }
     let name = tlsa_name(host, port);
     let answer = match records.tlsa(&name).await {
         Ok(answer) => answer,
@@ -178,7 +183,10 @@ fn mismatch(report: &DaneReport, case: &Case<'_>) -> Finding {
 }
 
 fn lookup_failed(name: &str, error: &std::io::Error) -> Finding {
-    let message = format!("the TLSA records at {name} cannot be looked up: {error}");
+    let message = format!(
+        "the TLSA records at {name} cannot be looked up: {}",
+        printable(&error.to_string())
+    );
     Finding::new(FindingId::DaneLookupFailed, message).with("name", name)
 }
 

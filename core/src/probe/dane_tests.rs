@@ -92,6 +92,8 @@ fn usage_2_does_not_take_the_leaf_itself() {
     let world = world();
     let chain = world.chain(&Leaf::good());
     assert!(!matched(record(2, 1, 1, &chain[0]), &chain));
+    let own = Leaf::good().self_signed().der;
+    assert!(!matched(record(2, 1, 1, &own), std::slice::from_ref(&own)));
 }
 
 #[test]
@@ -288,6 +290,13 @@ mod lookup {
         assert_eq!(report, None);
         assert_eq!(findings[0].id, FindingId::DaneLookupFailed);
         assert!(findings[0].message.contains("SERVFAIL"), "{}", findings[0].message);
+    }
+
+    #[tokio::test]
+    async fn an_address_is_not_asked_for() {
+        for host in ["192.0.2.1", "2001:db8::1"] {
+            assert_eq!(dane(&Held(None), host, 25, None, &[], now()).await, (None, vec![]));
+        }
     }
 
     #[tokio::test]

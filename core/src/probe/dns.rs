@@ -49,6 +49,16 @@ const MAX_ALIASES: usize = 16;
 
 /// Looks up MX, TLSA and TXT records, and proves them by DNSSEC.
 ///
+/// ```no_run
+/// use std::sync::Arc;
+/// use everpost::probe::{Probe, Resolver};
+///
+/// # fn main() -> Result<(), everpost::Error> {
+/// let probe = Probe::builder().dane(true).records(Arc::new(Resolver::system()?)).build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Every question is asked anew. May be shared by threads; must be used from
 /// within a tokio runtime.
 pub struct Resolver {

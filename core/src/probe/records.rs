@@ -5,6 +5,9 @@ use std::io;
 
 use crate::network::BoxFuture;
 
+/// Longest text of the other side that is shown, in characters.
+const MAX_TEXT: usize = 200;
+
 /// What DNSSEC says about an answer (RFC 4035 §4.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
@@ -60,4 +63,15 @@ pub trait Records: Debug + Send + Sync {
 
     /// TXT records at a name, each with its strings joined.
     fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Answer<String>>>;
+}
+
+/// Text of the other side, safe for one line of a log.
+pub(super) fn printable(text: &str) -> String {
+    let clean = |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
+    let mut chars = text.chars().map(clean);
+    let mut kept: String = chars.by_ref().take(MAX_TEXT).collect();
+    if chars.next().is_some() {
+        kept.push('…');
+    }
+    kept
 }

@@ -15,6 +15,8 @@ use http_body_util::{BodyExt as _, Empty, LengthLimitError, Limited};
 use hyper::{Request, Response, StatusCode, body::Incoming, header};
 
 use super::PolicyFetcher;
+#[cfg(feature = "http")]
+use crate::probe::records::printable;
 
 /// Where the policy is, below its host.
 const PATH: &str = "/.well-known/mta-sts.txt";
@@ -129,7 +131,7 @@ async fn read(response: Response<Incoming>) -> Result<Fetched, Failure> {
         Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     if status.is_redirection() {
-        let target = text(header::LOCATION).map(|to| format!(" to {}", super::printable(&to)));
+        let target = text(header::LOCATION).map(|to| format!(" to {}", printable(&to)));
         return Err(Failure::Unreachable(format!(
             "the web server redirects{} (status {}), which senders must not follow",
             target.unwrap_or_default(),

@@ -26,15 +26,12 @@ use tokio::time::Instant;
 pub use policy::{MtaStsMode, MtaStsPolicy, ParseMtaStsPolicyError};
 
 use self::fetch::{Failure, Fetched};
-use super::records::Records;
+use super::records::{Records, printable};
 use crate::TrustRoots;
 use crate::certificate::{CertificateReport, Finding, FindingId, Severity};
 use crate::clock::Clock;
 use crate::finding::Axis;
 use crate::network::Network;
-
-/// Longest text of the other side that is shown, in characters.
-const MAX_TEXT: usize = 200;
 
 /// What MTA-STS says about one domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,8 +88,10 @@ impl MtaStsReport {
                 return (report, vec![Finding::new(FindingId::MtaStsInvalid, message)]);
             }
             Err(error) => {
-                let message =
-                    format!("the MTA-STS record at {sts_name} cannot be looked up: {error}");
+                let message = format!(
+                    "the MTA-STS record at {sts_name} cannot be looked up: {}",
+                    printable(&error.to_string())
+                );
                 return (report, vec![Finding::new(FindingId::MtaStsUnreachable, message)]);
             }
         };
@@ -194,15 +193,4 @@ fn broken(report: &CertificateReport) -> Option<&Finding> {
                     | Axis::Chain
             )
     })
-}
-
-/// Text of the other side, safe for one line of a log.
-fn printable(text: &str) -> String {
-    let clean = |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
-    let mut chars = text.chars().map(clean);
-    let mut kept: String = chars.by_ref().take(MAX_TEXT).collect();
-    if chars.next().is_some() {
-        kept.push('…');
-    }
-    kept
 }

@@ -1,6 +1,8 @@
 //! The TXT records around MTA-STS: `_mta-sts` (RFC 8461 §3.1) and
 //! `_smtp._tls` (RFC 8460 §3).
 
+use crate::probe::records::printable;
+
 /// Reads the texts at `_mta-sts.DOMAIN`: the id, or none if nothing there is
 /// an MTA-STS record.
 ///
@@ -37,7 +39,7 @@ pub(super) fn report_addresses(texts: &[String]) -> Vec<String> {
     let mut rua = fields(record).filter_map(|(name, value)| (name == "rua").then_some(value));
     let addresses = rua.next().unwrap_or_default().split(',').map(str::trim);
     let known = |uri: &&str| uri.starts_with("mailto:") || uri.starts_with("https:");
-    addresses.filter(known).map(super::printable).take(16).collect()
+    addresses.filter(known).map(printable).take(16).collect()
 }
 
 /// Whether the text's first field is this version, and more may follow.
