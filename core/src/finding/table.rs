@@ -123,7 +123,7 @@ findings! {
         "look into the server's log for the TLS error; protocol versions, ciphers and the key are the usual causes"
     LegacyTls "legacy-tls" Strength Critical
         "Only TLS that modern clients refuse: older than 1.2, or CBC or RSA key exchange only."
-        "enable TLS 1.2 and 1.3 with ECDHE and AES-GCM on the server; your application's TLS stack may refuse this server"
+        "enable TLS 1.2 and 1.3 with ECDHE and AES-GCM on the server"
     NoCertificate "no-certificate" Chain Critical
         "The server sent no certificate."
         "give the mail server a certificate and key in its TLS settings"

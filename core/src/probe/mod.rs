@@ -14,6 +14,9 @@ mod ending;
 mod engine;
 #[cfg(feature = "dns")]
 mod dns;
+// Called by the engine, where rustls fails.
+#[allow(dead_code)]
+pub(crate) mod legacy;
 mod mta_sts;
 mod options;
 mod records;
