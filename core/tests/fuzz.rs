@@ -36,6 +36,7 @@ const WORDS: &[&[u8]] = &[
     b"Bcc: a@b.example\r\n", b"bcc : a@b\n", b"Resent-Bcc:\n", b"Message-ID: <a@b>\r\n",
     b"Date:", b"From: a@b.example\r\n", b" folded\r\n", b"\xc3\xa9", b"\xff", b"\xef\xbb\xbf",
     b"smtps://", b"smtp://", b"user:password@", b"%40", b"%00", b"%0A", b"?tls=none", b"&",
+    b"\x16\x03\x01\x00", b"\x15\x03\x01\x00\x02\x01", b"\x0b\x00\x00", b"\x0e\x00\x00\x00",
     b"proxy=socks5://", b"trust=", b"pin=", b"rate=1/1s", b"_timeout=", b"=", b":0", b"[::1]",
     b"\x30\x82", b"\x30\x80", b"\x02\x01\x00", b"\x04\x00", b"\xff\xff\xff\x7f", b"\x06\x03\x55\x1d\x11",
     b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n", b"-----BEGIN PRIVATE KEY-----\n",
@@ -61,7 +62,7 @@ macro_rules! targets {
     };
 }
 
-targets!(reply capabilities auth message url session certificate pfx);
+targets!(reply capabilities auth message url session certificate pfx legacy);
 
 #[test]
 fn every_target_is_tested_and_every_folder_of_the_corpus_has_its_target() {

@@ -15,7 +15,7 @@ use crate::root;
 
 /// The targets, in the order of `everpost::fuzzing::TARGETS`.
 pub(crate) const TARGETS: &[&str] =
-    &["reply", "capabilities", "auth", "message", "url", "session", "certificate", "pfx"];
+    &["reply", "capabilities", "auth", "message", "url", "session", "certificate", "pfx", "legacy"];
 
 /// What brings the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -9,6 +9,7 @@
 mod auth;
 mod capabilities;
 mod certificate;
+mod legacy;
 mod message;
 mod pfx;
 mod reply;
@@ -18,6 +19,7 @@ mod url;
 pub use auth::auth;
 pub use capabilities::capabilities;
 pub use certificate::certificate;
+pub use legacy::legacy;
 pub use message::message;
 pub use pfx::pfx;
 pub use reply::reply;
@@ -43,6 +45,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "session", run: session },
     Target { name: "certificate", run: certificate },
     Target { name: "pfx", run: pfx },
+    Target { name: "legacy", run: legacy },
 ];
 
 /// Takes the first byte off, for a decision; 0 when there is none.
