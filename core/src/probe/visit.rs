@@ -16,6 +16,7 @@ use super::capture::{Capture, Captured, smells_of_legacy, tls_fault};
 use super::compare;
 use super::dialogue::{Dialogue, Heard};
 use super::ending::{Ending, How, Place};
+use super::legacy::{self, LegacyFacts};
 use super::report::{AddressReport, Timings};
 use super::spoken::{Spoken, shown};
 use super::target::{ProbeMode, Target};
@@ -124,10 +125,7 @@ impl<'a> Visit<'a> {
     /// Probes over the connection, and ends within the deadline.
     pub(super) async fn run(&mut self, stream: Box<dyn Stream>) {
         let options = &self.case.probe.options;
-        let name = match &options.ehlo_name {
-            Some(name) => name.clone(),
-            None => address_literal(stream.local_addr()),
-        };
+        let name = self.ehlo_name(stream.local_addr());
         self.dialogue = Dialogue::new(self.case.target.protocol, name);
         let mut wire = Wire::new(stream);
         let until = self.began + options.deadline;
@@ -239,19 +237,41 @@ impl<'a> Visit<'a> {
                 if misplaced && spoken == Spoken::Tls {
                     self.found_misplaced();
                 }
-                if tls_fault(&error).is_some_and(smells_of_legacy) {
-                    self.legacy = self.look_with_own_hello(how).await;
+                let old = tls_fault(&error).is_some_and(smells_of_legacy);
+                let mut ending = Ending::handshake(&self.place, how, wire.seen(), error);
+                if old && let Some(facts) = self.look_with_own_hello(how).await {
+                    ending.finding = legacy::finding(&facts, &self.place.to_string());
+                    self.report.tls = Some(facts.tls());
+                    self.legacy = Some(facts.into());
                 }
-                Err(self.over(Ending::handshake(&self.place, how, wire.seen(), error)))
+                Err(self.over(ending))
             }
         }
     }
 
     /// What a hello of our own gets out of a server that rustls cannot talk
     /// to: the one case of a second connection to an address.
-    // SEAM: `legacy::capture` over a connection opened like the first one.
-    async fn look_with_own_hello(&mut self, _how: How) -> Option<Captured> {
-        None
+    async fn look_with_own_hello(&self, how: How) -> Option<LegacyFacts> {
+        let options = &self.case.probe.options;
+        let capture = async {
+            let mut stream = options.network.connect(self.place.address, None).await.ok()?;
+            if how == How::StartTls {
+                let name = self.ehlo_name(stream.local_addr());
+                let dialogue = Dialogue::new(self.case.target.protocol, name);
+                come_to_tls(&mut stream, dialogue).await?;
+            }
+            let sni = options.sni.as_deref().unwrap_or(self.case.host);
+            legacy::capture(&mut stream, Some(sni)).await.ok()
+        };
+        timeout_at(self.began + options.deadline, capture).await.ok()?
+    }
+
+    /// What to introduce ourselves with.
+    fn ehlo_name(&self, local: Option<SocketAddr>) -> String {
+        match &self.case.probe.options.ehlo_name {
+            Some(name) => name.clone(),
+            None => address_literal(local),
+        }
     }
 
     fn found_misplaced(&mut self) {
@@ -342,6 +362,23 @@ impl<'a> Visit<'a> {
         let now = Instant::now();
         now.duration_since(std::mem::replace(&mut self.lap, now))
     }
+}
+
+/// Speaks up to the go-ahead for STARTTLS as before; `None` if it does not come
+/// to that a second time.
+async fn come_to_tls(stream: &mut Box<dyn Stream>, mut dialogue: Dialogue) -> Option<()> {
+    let mut space = [0; 4096];
+    while dialogue.expects_reply() {
+        stream.write_all(&dialogue.take_output()).await.ok()?;
+        stream.flush().await.ok()?;
+        loop {
+            let count = stream.read(&mut space).await.ok().filter(|count| *count > 0)?;
+            if dialogue.receive(&space[..count]).ok()? {
+                break;
+            }
+        }
+    }
+    Some(())
 }
 
 /// What the words alone tell.

@@ -24,9 +24,11 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use rustls::{AlertDescription, CipherSuite, ProtocolVersion};
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 pub(crate) use self::parse::Reader;
+use super::capture::Captured;
 use super::report::TlsFacts;
 use crate::finding::{Finding, FindingId};
 use crate::tls::provider;
@@ -55,6 +57,13 @@ impl LegacyFacts {
             proven: false,
             staple: self.staple.clone(),
         }
+    }
+}
+
+impl From<LegacyFacts> for Captured {
+    fn from(facts: LegacyFacts) -> Self {
+        let chain = facts.chain.into_iter().map(CertificateDer::from).collect();
+        Captured { chain, staple: facts.staple, proven: None }
     }
 }
 
