@@ -23,6 +23,8 @@ mod session;
 pub mod smtp;
 pub mod tls;
 mod url;
+#[cfg(feature = "watch")]
+pub mod watch;
 
 pub use clock::{Clock, SystemClock};
 pub use config::{Deadlines, OnUnknown, PoolPolicy, RateLimit, RetryPolicy};

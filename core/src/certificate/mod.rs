@@ -30,7 +30,7 @@ mod report;
 mod revocation;
 mod signature;
 mod threshold;
-mod when;
+pub(crate) mod when;
 
 #[cfg(test)]
 pub(crate) mod testing;

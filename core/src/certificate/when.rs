@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 
 /// The moment `seconds` after (or before) the Unix epoch. Dates that the
 /// platform cannot hold become the epoch itself.
-pub(super) fn from_unix(seconds: i64) -> SystemTime {
+pub(crate) fn from_unix(seconds: i64) -> SystemTime {
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let moment = if seconds >= 0 {
         SystemTime::UNIX_EPOCH.checked_add(distance)
@@ -17,7 +17,7 @@ pub(super) fn from_unix(seconds: i64) -> SystemTime {
     moment.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn to_unix(moment: SystemTime) -> i64 {
+pub(crate) fn to_unix(moment: SystemTime) -> i64 {
     let signed = |distance: Duration| i64::try_from(distance.as_secs()).unwrap_or(i64::MAX);
     match moment.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(after) => signed(after),
@@ -47,7 +47,7 @@ pub(super) fn rfc3339(moment: SystemTime) -> String {
 }
 
 /// `21 hours ago`, `in 3 days`.
-pub(super) fn relative(moment: SystemTime, now: SystemTime) -> String {
+pub(crate) fn relative(moment: SystemTime, now: SystemTime) -> String {
     match now.duration_since(moment) {
         Ok(past) => format!("{} ago", span(past)),
         Err(future) => format!("in {}", span(future.duration())),
@@ -55,7 +55,7 @@ pub(super) fn relative(moment: SystemTime, now: SystemTime) -> String {
 }
 
 /// `3 days`.
-pub(super) fn span(distance: Duration) -> String {
+pub(crate) fn span(distance: Duration) -> String {
     const UNITS: [(u64, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
     let seconds = distance.as_secs();
     // Two of a unit at least, so that "1 day" never stands for 47 hours.
