@@ -132,3 +132,6 @@ async fn deliver(inner: Arc<Inner>, mut events: mpsc::Receiver<Event>) {
         tokio::join!(hook, post);
     }
 }
+
+#[cfg(test)]
+mod tests;
