@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// certificates
     #[command(after_help = crate::cert::args::HELP)]
     Cert(Box<crate::cert::args::CertArgs>),
+    /// Look at servers on a schedule, and tell of each change once
+    #[command(after_help = crate::watch::args::HELP)]
+    Watch(Box<crate::watch::args::WatchArgs>),
 }
 
 const SEND_HELP: &str = "\

@@ -16,6 +16,7 @@ mod secret;
 mod send;
 mod terminal;
 mod usage;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
             Command::Send(args) => send::run(*args).await,
             Command::Rehearse(args) => rehearse::run(*args).await,
             Command::Cert(args) => cert::run(*args).await,
+            Command::Watch(args) => watch::run(*args).await,
         }
     });
     // A read of standard input that never ends must not keep the process.

@@ -93,8 +93,10 @@ pub struct Webhook {
     pub url: url::Url,
     /// How long one attempt may take: 10 s.
     pub timeout: Duration,
-    /// How many attempts follow one that failed: 3, after 1 s, 2 s, 4 s.
+    /// How many attempts follow one that failed: 3.
     pub retries: u32,
+    /// The wait before the first of them, doubled for each further one: 1 s.
+    pub backoff: Duration,
     /// Whose certificates to trust; the system's store if empty.
     pub trust: Vec<TrustRoots>,
 }
@@ -111,8 +113,13 @@ impl Webhook {
             ("https" | "http", Some(_)) => {}
             _ => return Err(failed("expected an https or http URL".to_owned())),
         }
-        let timeout = Duration::from_secs(10);
-        Ok(Webhook { url, timeout, retries: 3, trust: Vec::new() })
+        Ok(Webhook {
+            url,
+            timeout: Duration::from_secs(10),
+            retries: 3,
+            backoff: Duration::from_secs(1),
+            trust: Vec::new(),
+        })
     }
 }
 

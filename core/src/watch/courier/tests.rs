@@ -31,6 +31,7 @@ fn watch(hook: Option<Hook>, webhook: Option<Webhook>) -> (Watch, Arc<Mutex<Vec<
 fn webhook(url: &str) -> Webhook {
     let mut webhook = Webhook::new(url).unwrap();
     webhook.trust = vec![TrustRoots::Mozilla];
+    webhook.backoff = Duration::from_millis(1);
     webhook
 }
 
@@ -126,7 +127,7 @@ async fn a_webhook_gets_the_event_as_json_with_path_and_query() {
     assert!(told.lock().unwrap().is_empty());
 }
 
-/// The clock of tokio stands still but for the pauses: sockets are real.
+/// What is told as trouble once an event has been posted, or not.
 async fn posted(url: &str) -> Vec<String> {
     let (watch, told) = watch(None, Some(webhook(url)));
     watch.round().await;

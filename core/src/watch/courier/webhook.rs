@@ -78,7 +78,7 @@ impl Poster {
     /// Posts once, and again while that may help.
     pub(super) async fn post(&self, json: &str) -> Result<(), String> {
         let mut left = self.webhook.retries;
-        let mut pause = Duration::from_secs(1);
+        let mut pause = self.webhook.backoff;
         loop {
             let attempt = timeout(self.webhook.timeout, self.attempt(json)).await;
             let failed = match attempt {

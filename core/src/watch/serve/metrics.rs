@@ -13,6 +13,8 @@ use crate::watch::courier::Counts;
 use crate::watch::event::EventKind;
 use crate::watch::state::{EndpointState, Leaf, ServerState, State};
 
+const STATUSES: [Status; 3] = [Status::Healthy, Status::Degraded, Status::Unhealthy];
+
 /// All families, each with its help and type once.
 pub(super) fn render(state: &State, counts: &Counts, now: SystemTime) -> String {
     let mut out = Text(String::new());
@@ -24,7 +26,7 @@ pub(super) fn render(state: &State, counts: &Counts, now: SystemTime) -> String 
 
 fn totals(out: &mut Text, state: &State, counts: &Counts) {
     out.family("everpost_watch_endpoints", "gauge", "Endpoints by status.");
-    for status in [Status::Healthy, Status::Degraded, Status::Unhealthy] {
+    for status in STATUSES {
         let labels = [("status", status.as_str())];
         out.sample("everpost_watch_endpoints", &labels, state.count(status) as f64);
     }
@@ -55,35 +57,35 @@ fn probes(out: &mut Text, state: &State) {
         let seconds = last.milliseconds as f64 / 1000.0;
         out.sample("probe_duration_seconds", &[("target", &it.name)], seconds);
     }
-    out.family("everpost_status", "gauge", "0 healthy, 1 degraded, 2 unhealthy.");
+    let help = "The status in three words: 1 for the one that holds.";
+    out.family("everpost_probe_status", "gauge", help);
     for (it, last) in probed() {
-        let level = match last.status {
-            Status::Healthy => 0.0,
-            Status::Degraded => 1.0,
-            Status::Unhealthy => 2.0,
-        };
-        out.sample("everpost_status", &[("target", &it.name)], level);
+        for status in STATUSES {
+            let labels = [("target", &*it.name), ("status", status.as_str())];
+            let holds = f64::from(u8::from(last.status == status));
+            out.sample("everpost_probe_status", &labels, holds);
+        }
     }
     let help = "Since when the status is what it is.";
-    out.family("everpost_status_since_timestamp_seconds", "gauge", help);
+    out.family("everpost_watch_status_since_timestamp_seconds", "gauge", help);
     for (it, last) in probed() {
         let labels = [("target", &*it.name)];
-        out.sample("everpost_status_since_timestamp_seconds", &labels, unix(last.since));
+        out.sample("everpost_watch_status_since_timestamp_seconds", &labels, unix(last.since));
     }
-    out.family("everpost_last_probe_timestamp_seconds", "gauge", "When the last probe began.");
+    out.family("everpost_watch_last_probe_timestamp_seconds", "gauge", "When the last probe began.");
     for (it, last) in probed() {
         let labels = [("target", &*it.name)];
-        out.sample("everpost_last_probe_timestamp_seconds", &labels, unix(last.at));
+        out.sample("everpost_watch_last_probe_timestamp_seconds", &labels, unix(last.at));
     }
-    out.family("everpost_probes_total", "counter", "Probes of the endpoint.");
+    out.family("everpost_watch_probes_total", "counter", "Probes of the endpoint.");
     for it in &state.endpoints {
-        out.sample("everpost_probes_total", &[("target", &it.name)], it.probes as f64);
+        out.sample("everpost_watch_probes_total", &[("target", &it.name)], it.probes as f64);
     }
-    out.family("everpost_rotations_total", "counter", "Rotations of its certificates.");
+    out.family("everpost_watch_rotations_total", "counter", "Rotations of its certificates.");
     for it in &state.endpoints {
-        out.sample("everpost_rotations_total", &[("target", &it.name)], it.rotations as f64);
+        out.sample("everpost_watch_rotations_total", &[("target", &it.name)], it.rotations as f64);
     }
-    out.family("everpost_finding", "gauge", "How often something is found at the moment.");
+    out.family("everpost_watch_findings", "gauge", "How often something is found at the moment.");
     for (it, last) in probed() {
         let mut seen: Vec<(&str, &str)> =
             last.findings.iter().map(|note| (&*note.id, note.severity.as_str())).collect();
@@ -91,7 +93,7 @@ fn probes(out: &mut Text, state: &State) {
         for same in seen.chunk_by(|one, other| one == other) {
             let (id, severity) = same[0];
             let labels = [("target", &*it.name), ("id", id), ("severity", severity)];
-            out.sample("everpost_finding", &labels, same.len() as f64);
+            out.sample("everpost_watch_findings", &labels, same.len() as f64);
         }
     }
 }
@@ -105,6 +107,7 @@ fn certificates(out: &mut Text, state: &State, now: SystemTime) {
             out.sample("probe_ssl_earliest_cert_expiry", &labels, unix(leaf.not_after));
         }
     }
+    tls(out, state);
     let current = || state.endpoints.iter().flat_map(current_leaves);
     let mut each = |name, help, value: &dyn Fn(&Leaf) -> f64| {
         out.family(name, "gauge", help);
@@ -113,14 +116,14 @@ fn certificates(out: &mut Text, state: &State, now: SystemTime) {
         }
     };
     let help = "When the current certificate ends.";
-    each("everpost_certificate_not_after_timestamp_seconds", help, &|it| unix(it.not_after));
+    each("everpost_watch_certificate_not_after_timestamp_seconds", help, &|it| unix(it.not_after));
     let help = "When the current certificate began.";
-    each("everpost_certificate_not_before_timestamp_seconds", help, &|it| unix(it.not_before));
+    each("everpost_watch_certificate_not_before_timestamp_seconds", help, &|it| unix(it.not_before));
     let help = "How much of its life the current certificate has left, 0 once it has expired.";
-    each("everpost_certificate_lifetime_remaining_ratio", help, &|it| remaining(it, now));
+    each("everpost_watch_certificate_lifetime_remaining_ratio", help, &|it| remaining(it, now));
     let help = "When the current certificate was first seen.";
-    each("everpost_certificate_first_seen_timestamp_seconds", help, &|it| unix(it.first_seen));
-    out.family("everpost_certificate_info", "gauge", "What the current certificate is.");
+    each("everpost_watch_certificate_first_seen_timestamp_seconds", help, &|it| unix(it.first_seen));
+    out.family("everpost_watch_certificate_info", "gauge", "What the current certificate is.");
     for (it, server, leaf) in current() {
         let labels = [
             ("target", &*it.name),
@@ -130,10 +133,10 @@ fn certificates(out: &mut Text, state: &State, now: SystemTime) {
             ("serialnumber", &leaf.serial),
             ("fingerprint_sha256", &leaf.fingerprint),
         ];
-        out.sample("everpost_certificate_info", &labels, 1.0);
+        out.sample("everpost_watch_certificate_info", &labels, 1.0);
     }
     let help = "Addresses of a server by whether they serve the newest certificate.";
-    out.family("everpost_addresses", "gauge", help);
+    out.family("everpost_watch_addresses", "gauge", help);
     for it in &state.endpoints {
         for server in &it.servers {
             let (mut newest, mut other, mut none) = (0, 0, 0);
@@ -146,9 +149,29 @@ fn certificates(out: &mut Text, state: &State, now: SystemTime) {
             }
             for (word, count) in [("newest", newest), ("other", other), ("none", none)] {
                 let labels = [("target", &*it.name), ("server", &*server.host), ("on", word)];
-                out.sample("everpost_addresses", &labels, f64::from(count));
+                out.sample("everpost_watch_addresses", &labels, f64::from(count));
             }
         }
+    }
+}
+
+/// Version and cipher, of the server whose certificate ends first.
+fn tls(out: &mut Text, state: &State) {
+    let first = |it: &EndpointState| {
+        let (server, _) = it.earliest()?;
+        let address = server.addresses.iter().find(|it| it.protocol.is_some())?;
+        Some((it.name.clone(), address.protocol.clone()?, address.cipher.clone()?))
+    };
+    let seen: Vec<_> = state.endpoints.iter().filter_map(first).collect();
+    out.family("probe_tls_version_info", "gauge", "The TLS version.");
+    for (name, protocol, _) in &seen {
+        // As Go spells it, and so blackbox_exporter.
+        let version = protocol.replace("TLSv", "TLS ");
+        out.sample("probe_tls_version_info", &[("target", name), ("version", &version)], 1.0);
+    }
+    out.family("probe_tls_cipher_info", "gauge", "The cipher suite.");
+    for (name, _, cipher) in &seen {
+        out.sample("probe_tls_cipher_info", &[("target", name), ("cipher", cipher)], 1.0);
     }
 }
 

@@ -90,8 +90,10 @@ async fn metrics_have_each_family_once_and_facts_of_a_bad_certificate() {
         "everpost_watch_events_total{event=\"unhealthy\"} 1",
         "probe_success{target=\"a:465\"} 1",
         "probe_success{target=\"b:465\"} 0",
+        "everpost_probe_status{target=\"b:465\",status=\"unhealthy\"} 1",
+        "probe_tls_version_info{target=\"b:465\",version=\"TLS 1.3\"} 1",
         "probe_ssl_earliest_cert_expiry{target=\"b:465\"} 1901232000",
-        "everpost_finding{target=\"b:465\",id=\"expiring\",severity=\"critical\"} 1",
+        "everpost_watch_findings{target=\"b:465\",id=\"expiring\",severity=\"critical\"} 1",
         "issuer=\"R \\\"1\\\"\",key=\"ECDSA P-256\"",
     ] {
         assert!(body.contains(expected), "{expected} in {body}");
@@ -108,7 +110,7 @@ async fn metrics_have_each_family_once_and_facts_of_a_bad_certificate() {
     // Half of its life is left, whatever its verdict.
     let later = metrics::render(&watch.state(), &Default::default(), day(45));
     assert!(later.contains(
-        "everpost_certificate_lifetime_remaining_ratio{target=\"b:465\",\
+        "everpost_watch_certificate_lifetime_remaining_ratio{target=\"b:465\",\
          server=\"mail.example.org\"} 0.5\n"
     ));
 }
