@@ -7,3 +7,4 @@ mod rehearse;
 mod send;
 mod serve;
 mod support;
+mod watch;

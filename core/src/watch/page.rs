@@ -101,7 +101,8 @@ fn header(out: &mut String, state: &State, count: &Summary, now: SystemTime) -> 
     {
         write!(
             out,
-            "<p class=\"next\">First to end: <strong>{}</strong>, {} <span>({})</span></p>\n",
+            "<p class=\"next\">{}: <strong>{}</strong>, {} <span>({})</span></p>\n",
+            if leaf.not_after < now { "Ended" } else { "First to end" },
             Escaped(&endpoint.name),
             when::relative(leaf.not_after, now),
             when::utc(leaf.not_after)
@@ -214,7 +215,7 @@ impl Word {
                         <path class=\"ink\" d=\"M5.4 5.4l5.2 5.2M10.6 5.4l-5.2 5.2\"/>",
             },
             None => Word {
-                text: "not looked at yet",
+                text: "waiting",
                 class: "unknown",
                 shape: "<circle class=\"hollow\" cx=\"8\" cy=\"8\" r=\"6\"/>",
             },

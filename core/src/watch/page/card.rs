@@ -4,9 +4,9 @@ use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
 use super::{Escaped, Word, picture, severity};
-use crate::Severity;
 use crate::certificate::when;
 use crate::watch::state::{EndpointState, LastProbe, Leaf, Note, ServerState};
+use crate::{Severity, Status};
 
 /// Hosts whose bars are drawn; the rest is counted.
 const SERVERS_SHOWN: usize = 8;
@@ -159,12 +159,12 @@ fn addresses(out: &mut String, server: &ServerState) -> fmt::Result {
     }
     out.push_str("<ul class=\"addresses\">\n");
     for address in server.addresses.iter().take(32) {
-        let word = Word::of(Some(address.status));
-        let serves = match &address.fingerprint {
-            Some(it) if Some(it) == server.generation.as_ref() => "newest certificate",
-            Some(_) => "another certificate",
-            None => "no certificate seen",
+        let (serves, at_best) = match &address.fingerprint {
+            Some(it) if Some(it) == server.generation.as_ref() => ("newest certificate", None),
+            Some(_) => ("another certificate", Some(Status::Degraded)),
+            None => ("no certificate seen", None),
         };
+        let word = Word::of(at_best.max(Some(address.status)));
         writeln!(
             out,
             "<li>{}<code>{}</code> <span>{serves}</span></li>",
@@ -179,7 +179,9 @@ fn addresses(out: &mut String, server: &ServerState) -> fmt::Result {
 fn history(out: &mut String, server: &ServerState, now: SystemTime) -> fmt::Result {
     let before = server.leaves.len() - 1;
     let noun = if before == 1 { "rotation" } else { "rotations" };
-    writeln!(out, "<div class=\"history\">\n<h4>{before} {noun}</h4>")?;
+    let last = server.leaves.last().map_or(now, |leaf| leaf.first_seen);
+    let last = when::relative(last, now);
+    writeln!(out, "<div class=\"history\">\n<h4>{before} {noun}, the last {last}</h4>")?;
     picture::history(out, server, now)?;
     out.push_str(
         "<details><summary>Every certificate seen</summary>\n<table><thead><tr><th>Seen\

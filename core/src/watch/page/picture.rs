@@ -70,23 +70,25 @@ pub(super) fn life(
 ) -> fmt::Result {
     let axis = Axis::new(leaf.not_before, leaf.not_after);
     let at = axis.place(now);
+    let has_ended = now > leaf.not_after;
     let warning = server.warning_at.map_or(100.0, |moment| axis.place(moment));
     let critical = server.critical_at.map_or(100.0, |moment| axis.place(moment)).max(warning);
     write!(
         out,
-        "<svg class=\"life\" width=\"100%\" height=\"58\" role=\"img\" aria-label=\"Valid from {} \
+        "<svg class=\"life{}\" width=\"100%\" height=\"58\" role=\"img\" aria-label=\"Valid from {} \
          until {}; now at {at:.0} percent of its life\">\n\
-         <rect class=\"track\" y=\"22\" width=\"100%\" height=\"14\" rx=\"7\"/>\n\
+         <g class=\"bar\"><rect class=\"track\" y=\"22\" width=\"100%\" height=\"14\"/>\n\
          <rect class=\"warning\" x=\"{warning:.2}%\" y=\"22\" width=\"{:.2}%\" height=\"14\"/>\n\
          <rect class=\"critical\" x=\"{critical:.2}%\" y=\"22\" width=\"{:.2}%\" height=\"14\"/>\n\
-         <rect class=\"passed\" y=\"22\" width=\"{at:.2}%\" height=\"14\" rx=\"7\"/>\n\
+         <rect class=\"passed\" y=\"22\" width=\"{at:.2}%\" height=\"14\"/></g>\n\
          <line class=\"now\" x1=\"{at:.2}%\" x2=\"{at:.2}%\" y1=\"16\" y2=\"42\"/>\n",
+        if has_ended { " ended" } else { "" },
         when::utc(leaf.not_before),
         when::utc(leaf.not_after),
         critical - warning,
         100.0 - critical,
     )?;
-    let word = if now > leaf.not_after { "ended" } else { "now" };
+    let word = if has_ended { "ended" } else { "now" };
     let anchor = anchor(at);
     write!(
         out,

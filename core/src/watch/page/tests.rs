@@ -32,7 +32,7 @@ fn the_page_shows_every_endpoint_with_verdict_life_and_history() {
     state.endpoints[0].tags.push("prod".to_owned());
     let html = render(&state, day(45));
     for expected in [
-        "<title>1 healthy, 1 not looked at yet · Everpost</title>",
+        "<title>1 healthy, 1 waiting · Everpost</title>",
         "<h2>mail.example.org:465</h2>",
         "<span class=\"tag\">prod</span>",
         "<b>45</b> <span>days left</span>",
@@ -40,7 +40,7 @@ fn the_page_shows_every_endpoint_with_verdict_life_and_history() {
         "<line class=\"now\" x1=\"50.00%\"",
         "<rect class=\"warning\" x=\"75.00%\"",
         "<rect class=\"critical\" x=\"92.22%\"",
-        "<h4>1 rotation</h4>",
+        "<h4>1 rotation, the last 44 days ago</h4>",
         "<svg class=\"timeline\"",
         "<dd>R1</dd>",
         "<h2>new.example.org:465</h2>",
