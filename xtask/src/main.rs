@@ -12,6 +12,7 @@
 mod bench;
 mod command;
 mod fuzz;
+mod page;
 mod programs;
 mod promises;
 mod readme;

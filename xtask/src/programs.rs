@@ -43,7 +43,7 @@ fn listening(server: &mut Child) -> Result<String, Failure> {
     address(&line).map(str::to_owned).ok_or_else(|| format!("the server does not listen: {line:?}"))
 }
 
-fn address(line: &str) -> Option<&str> {
+pub(crate) fn address(line: &str) -> Option<&str> {
     line.split_once("\"implicit\":\"")?.1.split_once('"').map(|(address, _)| address)
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::{fuzz, promises, readme, simulation};
+use crate::{fuzz, page, promises, readme, simulation};
 
 /// One step.
 struct Step {
@@ -41,6 +41,11 @@ const STEPS: &[Step] = &[
         name: "readme",
         what: "the README's commands and program work as printed",
         run: readme::check,
+    },
+    Step {
+        name: "page",
+        what: "the status page shows a rotation in Chromium, without scripts",
+        run: |_| page::check(),
     },
     Step {
         name: simulation::NAME,
