@@ -83,8 +83,8 @@ async fn forever(watch: &Watch, listener: Option<TcpListener>) {
 async fn listen(config: &Config) -> Result<Option<TcpListener>, Failure> {
     let Some(address) = config.listen else { return Ok(None) };
     let listener = TcpListener::bind(address).await;
-    let listener = listener
-        .map_err(|error| Failure::io(format!("cannot listen on {address}"), error))?;
+    let listener =
+        listener.map_err(|error| Failure::io(format!("cannot listen on {address}"), error))?;
     Ok(Some(listener))
 }
 

@@ -144,7 +144,11 @@ async fn once_tells_how_everything_is_and_exits_by_the_worst() {
     let plain = ["watch", &target, "--trust", &ca, "--once"];
     let healthy = run(&plain).await;
     assert_eq!(healthy.code, 0, "{}", healthy.stderr);
-    assert!(healthy.stdout.contains(&format!("healthy    127.0.0.1:{port}: ")), "{}", healthy.stdout);
+    assert!(
+        healthy.stdout.contains(&format!("healthy    127.0.0.1:{port}: ")),
+        "{}",
+        healthy.stdout
+    );
 
     world.server.present(Chain::Expired).await.unwrap();
     let unhealthy = run(&[&plain[..], &["--json"]].concat()).await;

@@ -220,9 +220,8 @@ impl Config {
     /// Says what is wrong, and in which line.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        let text = read(path).map_err(|error| {
-            ConfigError::new(format!("cannot be read: {error}")).of_file(&name)
-        })?;
+        let text = read(path)
+            .map_err(|error| ConfigError::new(format!("cannot be read: {error}")).of_file(&name))?;
         let is_toml = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("toml"));
         let config = if is_toml { Config::from_toml(&text) } else { Config::from_list(&text) };
         let mut config = config.map_err(|error| error.of_file(&name))?;

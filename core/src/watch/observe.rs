@@ -232,7 +232,8 @@ impl Look<'_> {
         if let Some(other) = other
             && !server.told.differing
         {
-            let is_newest = |it: &&AddressState| it.fingerprint.as_ref() == Some(&newest.fingerprint);
+            let is_newest =
+                |it: &&AddressState| it.fingerprint.as_ref() == Some(&newest.fingerprint);
             let with_leaf = server.addresses.iter().filter(|it| it.fingerprint.is_some());
             let (current, behind): (Vec<_>, Vec<_>) = with_leaf.partition(is_newest);
             let list: Vec<&str> = behind.iter().take(5).map(|it| &*it.address).collect();

@@ -158,12 +158,7 @@ struct Summary {
 
 impl Summary {
     fn of(state: &State) -> Self {
-        let all = [
-            Some(Status::Healthy),
-            Some(Status::Degraded),
-            Some(Status::Unhealthy),
-            None,
-        ];
+        let all = [Some(Status::Healthy), Some(Status::Degraded), Some(Status::Unhealthy), None];
         let count = |status| state.endpoints.iter().filter(|it| it.status() == status).count();
         Summary { counts: all.map(|status| (Word::of(status), count(status))) }
     }

@@ -135,7 +135,9 @@ pub(crate) struct Played {
 }
 
 impl Script {
-    pub(crate) fn new(answer: impl Fn(usize, usize) -> ProbeReport + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        answer: impl Fn(usize, usize) -> ProbeReport + Send + Sync + 'static,
+    ) -> Self {
         let answer = Arc::new(answer);
         Script { answer, takes: Duration::from_millis(20), log: Arc::default() }
     }

@@ -84,14 +84,14 @@ macro_rules! words {
     };
 }
 
-words!(severity, crate::Severity, [
-    crate::Severity::Info,
-    crate::Severity::Warning,
-    crate::Severity::Critical,
-]);
+words!(
+    severity,
+    crate::Severity,
+    [crate::Severity::Info, crate::Severity::Warning, crate::Severity::Critical,]
+);
 
-words!(status, crate::Status, [
-    crate::Status::Healthy,
-    crate::Status::Degraded,
-    crate::Status::Unhealthy,
-]);
+words!(
+    status,
+    crate::Status,
+    [crate::Status::Healthy, crate::Status::Degraded, crate::Status::Unhealthy,]
+);

@@ -136,3 +136,23 @@ proptest! {
         let _ = Config::from_list(&text);
     }
 }
+
+#[test]
+fn the_configuration_of_the_guide_is_read_and_shows_the_defaults() {
+    let guide = include_str!("../../../../docs/watch.md");
+    let (_, rest) = guide.split_once("```toml\n").unwrap();
+    let config = Config::from_toml(rest.split_once("```").unwrap().0).unwrap();
+    let default = Config::default();
+    assert_eq!(config.parallel, default.parallel);
+    assert_eq!(config.min_gap, default.min_gap);
+    assert_eq!(config.deadline, default.deadline);
+    assert_eq!(config.hook.unwrap().timeout, Hook::new(["x"]).timeout);
+    let webhook = config.webhook.unwrap();
+    let other = Webhook::new("https://h/").unwrap();
+    assert_eq!((webhook.timeout, webhook.retries), (other.timeout, other.retries));
+    let (shown, entry) = (&config.entries[1], Entry::new(config.entries[1].target.clone()));
+    assert_eq!(shown.interval, entry.interval);
+    assert_eq!(shown.thresholds, entry.thresholds);
+    assert_eq!(shown.all_addresses, entry.all_addresses);
+    assert!(shown.target.mx);
+}

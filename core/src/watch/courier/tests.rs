@@ -74,7 +74,8 @@ async fn server(answers: &'static [&'static str]) -> (u16, tokio::task::JoinHand
 async fn a_hook_gets_the_event_as_json_and_in_variables_and_no_shell_reads_it() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let script = "cat > \"$1\"; echo \"$EVERPOST_EVENT|$EVERPOST_ENDPOINT|$EVERPOST_TAGS|$2\" >> \"$1\"";
+    let script =
+        "cat > \"$1\"; echo \"$EVERPOST_EVENT|$EVERPOST_ENDPOINT|$EVERPOST_TAGS|$2\" >> \"$1\"";
     let path = out.to_str().unwrap();
     let hook = Hook::new(["/bin/sh", "-c", script, "hook", path, "$(touch x); `id`"]);
     let (watch, told) = watch(Some(hook), None);
@@ -120,10 +121,10 @@ async fn a_webhook_gets_the_event_as_json_with_path_and_query() {
     assert!(head.contains(&format!("host: 127.0.0.1:{port}\r\n")), "{head}");
     assert!(head.contains("content-type: application/json"), "{head}");
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
-    assert_eq!((&body["event"], &body["endpoint"]), (
-        &serde_json::json!("first_seen"),
-        &serde_json::json!("mail.example.org:465")
-    ));
+    assert_eq!(
+        (&body["event"], &body["endpoint"]),
+        (&serde_json::json!("first_seen"), &serde_json::json!("mail.example.org:465"))
+    );
     assert!(told.lock().unwrap().is_empty());
 }
 
@@ -180,9 +181,8 @@ async fn a_webhook_over_https_is_verified() {
     let mut hook = webhook(&format!("https://localhost:{port}/"));
     hook.retries = 0;
     let clock: Arc<dyn Clock> = crate::watch::testing::PausedClock::new();
-    let poster = |hook: Webhook| {
-        super::Poster::new(hook, Arc::new(crate::Tcp), Arc::clone(&clock)).unwrap()
-    };
+    let poster =
+        |hook: Webhook| super::Poster::new(hook, Arc::new(crate::Tcp), Arc::clone(&clock)).unwrap();
     let refusal = poster(hook.clone()).post("{}").await.unwrap_err();
     assert!(refusal.contains("localhost"), "{refusal}");
     hook.trust = vec![TrustRoots::Pem(authority.pem())];

@@ -48,7 +48,12 @@ fn head(out: &mut String, it: &EndpointState, word: Word, now: SystemTime) -> fm
     for tag in &it.tags {
         write!(out, "<span class=\"tag\">{}</span> ", Escaped(tag))?;
     }
-    write!(out, "</p>\n</div>\n<p class=\"verdict\">{}<span>{}</span></p>\n", word.mark(18), word.text)?;
+    write!(
+        out,
+        "</p>\n</div>\n<p class=\"verdict\">{}<span>{}</span></p>\n",
+        word.mark(18),
+        word.text
+    )?;
     if let Some((_, leaf)) = it.earliest() {
         let (number, unit) = left(leaf, now);
         write!(out, "<p class=\"left\"><b>{number}</b> <span>{unit}</span></p>\n")?;

@@ -25,10 +25,8 @@ fn state(list: &str, looks: &[(&str, &[&Certificate])]) -> State {
 fn the_page_shows_every_endpoint_with_verdict_life_and_history() {
     let authority = Authority::root("R1");
     let (old, new) = (leaf(&authority, -60, 30), leaf(&authority, 0, 90));
-    let mut state = state("mail.example.org\nnew.example.org", &[(
-        "mail.example.org",
-        &[&old, &new],
-    )]);
+    let mut state =
+        state("mail.example.org\nnew.example.org", &[("mail.example.org", &[&old, &new])]);
     state.endpoints[0].tags.push("prod".to_owned());
     let html = render(&state, day(45));
     for expected in [

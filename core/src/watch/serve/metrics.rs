@@ -72,7 +72,11 @@ fn probes(out: &mut Text, state: &State) {
         let labels = [("target", &*it.name)];
         out.sample("everpost_watch_status_since_timestamp_seconds", &labels, unix(last.since));
     }
-    out.family("everpost_watch_last_probe_timestamp_seconds", "gauge", "When the last probe began.");
+    out.family(
+        "everpost_watch_last_probe_timestamp_seconds",
+        "gauge",
+        "When the last probe began.",
+    );
     for (it, last) in probed() {
         let labels = [("target", &*it.name)];
         out.sample("everpost_watch_last_probe_timestamp_seconds", &labels, unix(last.at));
@@ -118,11 +122,15 @@ fn certificates(out: &mut Text, state: &State, now: SystemTime) {
     let help = "When the current certificate ends.";
     each("everpost_watch_certificate_not_after_timestamp_seconds", help, &|it| unix(it.not_after));
     let help = "When the current certificate began.";
-    each("everpost_watch_certificate_not_before_timestamp_seconds", help, &|it| unix(it.not_before));
+    each("everpost_watch_certificate_not_before_timestamp_seconds", help, &|it| {
+        unix(it.not_before)
+    });
     let help = "How much of its life the current certificate has left, 0 once it has expired.";
     each("everpost_watch_certificate_lifetime_remaining_ratio", help, &|it| remaining(it, now));
     let help = "When the current certificate was first seen.";
-    each("everpost_watch_certificate_first_seen_timestamp_seconds", help, &|it| unix(it.first_seen));
+    each("everpost_watch_certificate_first_seen_timestamp_seconds", help, &|it| {
+        unix(it.first_seen)
+    });
     out.family("everpost_watch_certificate_info", "gauge", "What the current certificate is.");
     for (it, server, leaf) in current() {
         let labels = [
@@ -175,7 +183,9 @@ fn tls(out: &mut Text, state: &State) {
     }
 }
 
-fn current_leaves(it: &EndpointState) -> impl Iterator<Item = (&EndpointState, &ServerState, &Leaf)> {
+fn current_leaves(
+    it: &EndpointState,
+) -> impl Iterator<Item = (&EndpointState, &ServerState, &Leaf)> {
     it.servers.iter().filter_map(move |server| Some((it, server, server.current_leaf()?)))
 }
 

@@ -164,3 +164,17 @@ async fn a_head_without_end_is_refused() {
     }
     assert!(sent < 64 * MAX_HEAD, "{sent}");
 }
+
+#[tokio::test]
+async fn the_guide_names_every_metric_and_every_event() {
+    let guide = include_str!("../../../../docs/watch.md");
+    let (watch, ..) = served(None).await;
+    let metrics = metrics::render(&watch.state(), &Default::default(), day(45));
+    for line in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().unwrap();
+        assert!(guide.contains(&format!("`{name}`")), "{name}");
+    }
+    for kind in crate::watch::EventKind::ALL {
+        assert!(guide.contains(&format!("| `{}` |", kind.as_str())), "{kind:?}");
+    }
+}

@@ -91,8 +91,8 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
-    use crate::watch::{Config, state::EndpointState};
     use crate::watch::state::{LastProbe, Leaf, Note, ServerState};
+    use crate::watch::{Config, state::EndpointState};
     use crate::{Severity, Status};
 
     fn state() -> State {
