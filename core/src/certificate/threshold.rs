@@ -39,6 +39,16 @@ impl Threshold {
     }
 }
 
+impl Certificate {
+    /// The share of its lifetime that is left at this moment: 1 when it
+    /// begins, 0 from its end on.
+    pub fn lifetime_left(&self, at: SystemTime) -> f64 {
+        let lifetime = self.not_after().duration_since(self.not_before()).unwrap_or_default();
+        let left = self.not_after().duration_since(at).unwrap_or_default();
+        if lifetime.is_zero() { 0.0 } else { left.div_duration_f64(lifetime).min(1.0) }
+    }
+}
+
 /// Text that is no threshold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -20,6 +20,7 @@ pub(crate) mod legacy;
 mod mta_sts;
 mod options;
 mod records;
+mod render;
 mod report;
 mod spoken;
 mod target;
@@ -36,6 +37,7 @@ pub use dns::{ResolvedBy, Resolver};
 pub use mta_sts::{MtaStsMode, MtaStsPolicy, MtaStsReport, ParseMtaStsPolicyError};
 pub use options::ProbeBuilder;
 pub use records::{Answer, Mx, Records, Security, Tlsa};
+pub use render::{SCHEMA, prometheus};
 pub use report::{AddressReport, ProbeReport, ServerReport, Timings, TlsFacts};
 pub use target::{ParseTargetError, ProbeMode, Protocol, Target};
 
