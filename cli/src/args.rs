@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use everpost::{TlsMode, TrustRoots};
 
+use crate::probe::args::ProbeArgs;
 use crate::rehearse::plan::Kind;
 use crate::secret::Secret;
 
-/// Sends mail through every rotation of the server's certificate, and
-/// rehearses such rotations.
+/// Sends mail through every rotation of the server's certificate, probes
+/// servers, and rehearses such rotations.
 #[derive(Debug, Parser)]
 #[command(name = "everpost", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Args {
@@ -26,6 +27,7 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Examples:
+  everpost probe mail.example.org
   everpost rehearse
   everpost send --host mail.example.org --user app@example.org --password-file pw.txt \\
       --from app@example.org --to ann@example.com --subject Hello --text 'Hello Ann'
@@ -37,6 +39,10 @@ pub(crate) enum Command {
     /// Send one message, and say what became of it
     #[command(after_help = SEND_HELP)]
     Send(Box<SendArgs>),
+    /// Look at servers and their certificates, and say what is wrong and what
+    /// to do
+    #[command(after_help = crate::probe::args::HELP)]
+    Probe(Box<ProbeArgs>),
     /// Send a stream of mail to a server of its own while certificates rotate,
     /// and count what was delivered, lost and doubled
     #[command(after_help = REHEARSE_HELP)]

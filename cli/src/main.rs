@@ -1,5 +1,5 @@
-//! The `everpost` command: send a message, rehearse certificate rotations, look
-//! into certificate files.
+//! The `everpost` command: send mail, probe and watch servers, look into
+//! certificate files, rehearse rotations.
 //!
 //! It stands on the public API of `everpost` and `everpost-rehearsal` alone.
 //! Invariant: with `--json`, standard output holds one JSON object as its last
@@ -11,6 +11,7 @@ mod args;
 mod cert;
 mod failure;
 mod moment;
+mod probe;
 mod rehearse;
 mod secret;
 mod send;
@@ -31,8 +32,12 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     start_log(args.verbose);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = match runtime {
+    // Threads cost more than a probe takes.
+    let mut runtime = match args.command {
+        Command::Probe(_) => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = match runtime.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let failure = Failure::io("this machine gives no threads to work with", error);
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
     let code = runtime.block_on(async {
         match args.command {
             Command::Send(args) => send::run(*args).await,
+            Command::Probe(args) => probe::run(*args).await,
             Command::Rehearse(args) => rehearse::run(*args).await,
             Command::Cert(args) => cert::run(*args).await,
             Command::Watch(args) => watch::run(*args).await,

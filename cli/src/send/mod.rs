@@ -6,6 +6,7 @@ pub(crate) mod server;
 
 use std::process::ExitCode;
 
+pub(crate) use self::server::first_line;
 use crate::args::SendArgs;
 use crate::failure::Failure;
 
