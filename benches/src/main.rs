@@ -11,6 +11,7 @@ mod delay;
 mod job;
 mod peers;
 mod plan;
+mod probe;
 mod run;
 mod server;
 mod table;
@@ -71,6 +72,17 @@ enum Role {
     /// A client
     #[command(hide = true)]
     Peer { name: String, job: String },
+    /// Everpost's probe beside other programs that look at certificates
+    Probe(probe::Options),
+    /// The server that is probed
+    #[command(hide = true)]
+    ServeProbes,
+    /// A program, and what it costs
+    #[command(hide = true)]
+    Measure {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -82,6 +94,9 @@ fn main() -> ExitCode {
             delay::pass_on(port, Duration::from_millis(one_way_ms))
         }
         Some(Role::Peer { name, job }) => peer(&name, &job),
+        Some(Role::Probe(options)) => probe::run(&options),
+        Some(Role::ServeProbes) => probe::serve(),
+        Some(Role::Measure { command }) => probe::measure(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

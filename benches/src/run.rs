@@ -205,26 +205,26 @@ fn message_file(folder: &Path, size: Size) -> PathBuf {
 }
 
 /// A process that runs until its input ends.
-struct Helper {
+pub(crate) struct Helper {
     child: Child,
     talk: std::cell::RefCell<(Option<ChildStdin>, BufReader<ChildStdout>)>,
 }
 
 impl Helper {
-    fn start(command: &mut Command) -> Result<Self, Failure> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self, Failure> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let input = child.stdin.take();
         let output = child.stdout.take().ok_or("a helper has no output")?;
         Ok(Helper { child, talk: (input, BufReader::new(output)).into() })
     }
 
-    fn line(&mut self) -> Result<String, Failure> {
+    pub(crate) fn line(&mut self) -> Result<String, Failure> {
         let mut line = String::new();
         self.talk.get_mut().1.read_line(&mut line)?;
         Ok(line)
     }
 
-    fn ask(&self) -> Result<String, Failure> {
+    pub(crate) fn ask(&self) -> Result<String, Failure> {
         let (input, output) = &mut *self.talk.borrow_mut();
         input.as_mut().ok_or("the server has ended")?.write_all(b"\n")?;
         let mut line = String::new();
@@ -232,7 +232,7 @@ impl Helper {
         Ok(line)
     }
 
-    fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         drop(self.talk.get_mut().0.take());
         // It ends with its input; how does not matter any more.
         let _ = self.child.wait();

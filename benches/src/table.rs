@@ -148,16 +148,16 @@ fn rate(answer: &Answer) -> f64 {
     answer.messages as f64 / answer.seconds
 }
 
-fn bold(text: &str) -> String {
+pub(crate) fn bold(text: &str) -> String {
     format!("**{text}**")
 }
 
-fn cell<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+pub(crate) fn cell<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
     value.map(show).unwrap_or_default()
 }
 
 /// Of an even number the lower of the two in the middle.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len().checked_sub(1)? / 2).copied()
 }

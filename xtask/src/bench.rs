@@ -2,6 +2,9 @@
 //! written in Rust under `target/bench/peers`, and runs.
 //!
 //! A peer whose runtime is missing is left out, and the run says so.
+//!
+//! `cargo xtask bench probe` sets `everpost probe` beside the programs that
+//! people look at certificates with, from Debian and PyPI.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +13,9 @@ use std::process::Command;
 use crate::command::{Failure, cargo, run, works};
 use crate::root;
 
-/// The versions that the tables are about.
+/// The versions that the tables are about; Debian's programs are those of the
+/// distribution.
+const SSLYZE: &str = "sslyze==6.3.1";
 const AIOSMTPLIB: &str = "aiosmtplib==5.1.3";
 const NODEMAILER: &str = "nodemailer@10.6.0";
 
@@ -21,9 +26,24 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Failure> {
     build.arg("--target-dir").arg(&target);
     run(build)?;
 
-    let mut program = Command::new(
-        target.join("release").join(format!("everpost-bench{}", std::env::consts::EXE_SUFFIX)),
-    );
+    let release = |folder: &Path, name: &str| {
+        folder.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    };
+    let mut program = Command::new(release(&target, "everpost-bench"));
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "probe"
+    {
+        run(cargo(&["build", "--release", "-p", "everpost-cli"]))?;
+        let everpost = release(&root().join("target"), "everpost");
+        program.arg("probe").arg("--everpost").arg(everpost);
+        match sslyze(&target.join("peers")) {
+            Ok(folder) => _ = program.arg("--python-programs").arg(folder),
+            Err(failure) => println!("   {failure}"),
+        }
+        debian_programs();
+        program.args(rest);
+        return run(program);
+    }
     if !arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         let peers = target.join("peers");
         fs::create_dir_all(&peers).map_err(|error| format!("{}: {error}", peers.display()))?;
@@ -55,6 +75,46 @@ fn python(peers: &Path) -> Result<PathBuf, Failure> {
         run(command(&python, &["-m", "pip", "install", "--quiet", AIOSMTPLIB]))?;
     }
     Ok(python)
+}
+
+/// The folder of programs of a virtual environment with sslyze.
+fn sslyze(peers: &Path) -> Result<PathBuf, Failure> {
+    let folder = peers.join("sslyze");
+    let (programs, python) =
+        if cfg!(windows) { ("Scripts", "python.exe") } else { ("bin", "python") };
+    let programs = folder.join(programs);
+    if !works(command(programs.join("sslyze"), &["--help"])) {
+        let base = if cfg!(windows) { "python" } else { "python3" };
+        let mut venv = Command::new(base);
+        venv.args(["-m", "venv"]).arg(&folder);
+        run(venv)?;
+        run(command(programs.join(python), &["-m", "pip", "install", "--quiet", SSLYZE]))?;
+    }
+    Ok(programs)
+}
+
+/// The programs that Debian has, where this is Debian; those that cannot be had
+/// are left out by the run itself.
+fn debian_programs() {
+    const PACKAGES: [(&str, &str); 6] = [
+        ("openssl", "/usr/bin/openssl"),
+        ("postfix", "/usr/sbin/posttls-finger"),
+        ("gnutls-bin", "/usr/bin/gnutls-cli"),
+        ("monitoring-plugins-basic", "/usr/lib/nagios/plugins/check_smtp"),
+        ("sslscan", "/usr/bin/sslscan"),
+        ("testssl.sh", "/usr/bin/testssl"),
+    ];
+    let missing = PACKAGES.iter().filter(|(_, program)| !Path::new(program).exists());
+    let missing: Vec<&str> = missing.map(|(package, _)| *package).collect();
+    if missing.is_empty() || !works(command("apt-get", &["--version"])) {
+        return;
+    }
+    let mut install = command("apt-get", &["install", "-y", "--no-install-recommends"]);
+    install.args(missing).env("DEBIAN_FRONTEND", "noninteractive");
+    let installed = run(command("apt-get", &["update", "-qq"])).and_then(|()| run(install));
+    if let Err(failure) = installed {
+        println!("   {failure}");
+    }
 }
 
 /// A folder with nodemailer.

@@ -4,8 +4,6 @@ mod json;
 mod junit;
 mod nagios;
 mod table;
-#[cfg(test)]
-mod tests;
 mod text;
 
 use everpost::probe::{ProbeReport, prometheus};

@@ -36,7 +36,9 @@ impl Plugin {
         // Writing to a string cannot fail.
         let _ = write!(self.data, " '{target} time'={took:.6}s;;;0;");
         for (_, address) in report.addresses() {
-            let Some(leaf) = address.certificate.as_ref().and_then(|it| it.leaf()) else { continue };
+            let Some(leaf) = address.certificate.as_ref().and_then(|it| it.leaf()) else {
+                continue;
+            };
             let lifetime = leaf.not_after().duration_since(leaf.not_before()).unwrap_or_default();
             let left = seconds_until(leaf.not_after(), report.judged_at);
             let [warning, critical] =

@@ -125,7 +125,8 @@ impl Block<'_> {
 
     fn server(&mut self, report: &ProbeReport, server: &ServerReport) {
         if report.target.mx {
-            let preference = server.preference.map_or(String::new(), |it| format!("preference {it}"));
+            let preference =
+                server.preference.map_or(String::new(), |it| format!("preference {it}"));
             let name = harmless(&server.host);
             self.heading("  ", server.status(), &name, &preference);
         }

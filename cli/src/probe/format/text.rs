@@ -45,9 +45,7 @@ pub(super) fn width(text: &str) -> usize {
 /// Text with what moves the cursor or turns the line around taken out: it may
 /// come from the other side.
 pub(super) fn harmless(text: &str) -> String {
-    let turns = |char: char| {
-        matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
+    let turns = |char: char| matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let safe = |char: char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char };
     text.chars().filter(|char| !turns(*char)).map(safe).collect()
 }

@@ -12,13 +12,13 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::Error;
 use crate::certificate::{Certificate, CertificateReport, TrustVerdict};
 use crate::finding::{Finding, Severity};
 use crate::probe::{
     AddressReport, DaneReport, MtaStsReport, ProbeReport, ServerReport, Target, Timings, TlsFacts,
 };
 use crate::smtp::{Capabilities, Reply};
-use crate::Error;
 
 /// The name and version of the JSON that [`ProbeReport::to_json`] makes.
 pub const SCHEMA: &str = "everpost.probe/1";

@@ -100,7 +100,7 @@ fn is_moment(value: &Value) -> bool {
     use time::OffsetDateTime;
     use time::format_description::well_known::Rfc3339;
 
-    value.as_str().is_none_or(|text| {
-        text.ends_with('Z') && OffsetDateTime::parse(text, &Rfc3339).is_ok()
-    })
+    value
+        .as_str()
+        .is_none_or(|text| text.ends_with('Z') && OffsetDateTime::parse(text, &Rfc3339).is_ok())
 }

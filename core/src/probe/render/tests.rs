@@ -108,7 +108,8 @@ fn the_series_of_blackbox_stay_when_the_certificate_is_expired_and_untrusted() {
     assert_eq!(own("stage_seconds", "stage=\"handshake\""), 0.0017);
     assert_eq!(own("finding", "id=\"expired\",axis=\"time\",severity=\"critical\""), 1.0);
     let status = |word: &str| {
-        series[&format!("everpost_probe_status{{target=\"mail.example.org:465\",status=\"{word}\"}}")]
+        series
+            [&format!("everpost_probe_status{{target=\"mail.example.org:465\",status=\"{word}\"}}")]
     };
     assert_eq!((status("unhealthy"), status("healthy")), (1.0, 0.0));
 }
@@ -147,7 +148,8 @@ fn the_path_ends_with_its_own_certificates_and_not_with_others_that_were_sent() 
     let stranger = stranger.certificate.unwrap().chain.swap_remove(0);
     address.certificate.as_mut().unwrap().chain.push(stranger);
     let series = series(&[report("a:465", vec![server("a", vec![address])])]);
-    let left = |name: &str| (series[&format!("{name}{{target=\"a:465\"}}")] - 1_893_456_000.0) / 86_400.0;
+    let left =
+        |name: &str| (series[&format!("{name}{{target=\"a:465\"}}")] - 1_893_456_000.0) / 86_400.0;
     assert_eq!(left("probe_ssl_last_chain_expiry_timestamp_seconds"), 50.0);
     assert_eq!(left("probe_ssl_earliest_cert_expiry"), -2.0);
 }
