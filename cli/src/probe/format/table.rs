@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! ✗ mail.example.org:465  unhealthy
-//!   192.0.2.10               TLSv1.3 at once, X25519MLKEM768, 23 ms
-//!   ████████░░░░░░░░░░░░░░░  41 of 90 days left, until 2027-01-01 09:12 UTC
+//!   192.0.2.10               TLSv1.3, implicit, X25519MLKEM768, 23 ms
+//!   ███████████░░░░░░░░░░░░  41 of 90 days left, until 2027-01-01 09:12 UTC
 //!                            mail.example.org, issued by R11; trusted by system, mozilla
 //!   ! auth-before-tls        AUTH is offered before TLS …
 //!                            → offer AUTH only inside TLS …
@@ -150,11 +150,10 @@ impl Block<'_> {
         let mut facts = Vec::new();
         match &address.tls {
             Some(tls) => {
-                let how = match address.mode {
-                    TlsMode::Implicit => "at once",
-                    _ => "by STARTTLS",
-                };
-                facts.push(format!("{} {how}", tls.protocol));
+                facts.push(match address.mode {
+                    TlsMode::Implicit => format!("{}, implicit", tls.protocol),
+                    _ => format!("{} by STARTTLS", tls.protocol),
+                });
                 facts.extend(tls.group.clone());
             }
             None if address.timings.connect.is_none() => facts.push("no connection".to_owned()),
@@ -229,7 +228,11 @@ impl Block<'_> {
         match end.duration_since(self.at) {
             Ok(left) => {
                 let lifetime = end.duration_since(begin).unwrap_or_default();
-                format!("{} of {} left, until {}", span(left), span(lifetime), utc(end))
+                let (left, lifetime) = (span(left), span(lifetime));
+                // "41 of 90 days", and "30 hours of 7 days".
+                let unit = lifetime.split(' ').next_back().unwrap_or_default();
+                let left = left.strip_suffix(&format!(" {unit}")).unwrap_or(&left);
+                format!("{left} of {lifetime} left, until {}", utc(end))
             }
             Err(past) => format!("expired {} ago, at {}", span(past.duration()), utc(end)),
         }
