@@ -12,6 +12,8 @@ mod format;
 mod progress;
 mod state;
 mod targets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};

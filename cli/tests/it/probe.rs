@@ -180,7 +180,7 @@ async fn names_pins_and_fingerprints_are_demanded() {
     let kept = ["--fingerprint", &leaf, "--fingerprint", &other, "--ehlo", "probe.example.org"];
     assert_eq!(world.probe(&[&[&*target], &kept[..]].concat()).await.code, 0);
     let ip = ["mail.example.org:1", "--connect", "127.0.0.1"];
-    assert!(world.probe(&ip).await.stdout.contains("127.0.0.1:1 refused"));
+    assert!(world.probe(&ip).await.stdout.contains("(127.0.0.1) refused"));
 }
 
 #[tokio::test]
