@@ -75,7 +75,8 @@ fn copy(from: impl Read, mut to: impl Write) -> Vec<String> {
     lines
 }
 
-fn announce(command: &Command) {
+/// Says what is run.
+pub(crate) fn announce(command: &Command) {
     println!("   $ {}", shown(command));
 }
 

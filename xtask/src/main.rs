@@ -13,6 +13,7 @@ mod bench;
 mod command;
 mod fuzz;
 mod page;
+mod probing;
 mod programs;
 mod promises;
 mod readme;

@@ -1,5 +1,6 @@
-//! The README does what it says: its commands are run, its first program is the
-//! one in `core/examples/send.rs`, and that one sends mail.
+//! The README does what it says: its commands are run, its walk through a probe
+//! is taken, its first program is the one in `core/examples/send.rs`, and that
+//! one sends mail.
 //!
 //! Of the blocks marked `sh`, every line that begins with `cargo` is run as it
 //! stands, but for `cargo xtask`, which would never end, and for blocks right
@@ -9,6 +10,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::command::{Failure, cargo, run};
+use crate::probing::Walk;
 use crate::{programs, root};
 
 /// Where the README's program lives.
@@ -22,6 +24,7 @@ pub(crate) fn check(_: &mut Vec<String>) -> Result<(), Failure> {
         return Err("the README holds no command to run".to_owned());
     }
     commands.into_iter().try_for_each(run)?;
+    Walk::find(&readme)?.take()?;
     programs::check()
 }
 
