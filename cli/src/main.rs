@@ -21,10 +21,13 @@ mod watch;
 
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::Command;
 use crate::failure::Failure;
+use crate::send::report::say;
 
 fn main() -> ExitCode {
     let args = match usage::parse() {
@@ -61,17 +64,25 @@ fn main() -> ExitCode {
 /// Writes the log to standard error: nothing unless asked for by `-v` or
 /// EVERPOST_LOG.
 fn start_log(verbose: u8) {
+    let everything = |level| {
+        Targets::new().with_target("everpost", level).with_target("everpost_rehearsal", level)
+    };
     let filter = match verbose {
         0 => match std::env::var("EVERPOST_LOG") {
-            Ok(filter) if !filter.is_empty() => EnvFilter::builder().parse_lossy(filter),
+            Ok(text) if !text.is_empty() => match text.parse::<Targets>() {
+                Ok(filter) => filter,
+                Err(error) => {
+                    say(&mut std::io::stderr(), &format!("everpost: EVERPOST_LOG: {error}"));
+                    return;
+                }
+            },
             _ => return,
         },
-        1 => EnvFilter::new("everpost=debug,everpost_rehearsal=debug"),
-        _ => EnvFilter::new("everpost=trace,everpost_rehearsal=trace"),
+        1 => everything(tracing_subscriber::filter::LevelFilter::DEBUG),
+        _ => everything(tracing_subscriber::filter::LevelFilter::TRACE),
     };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(terminal::colours(&std::io::stderr()))
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }
