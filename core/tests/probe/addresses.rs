@@ -96,6 +96,22 @@ async fn without_any_connection_each_way_to_fail_is_critical_and_told_apart() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn addresses_are_probed_at_the_same_time_each_once_and_not_without_end() {
+    let deadline = Duration::from_secs(10);
+    let silent =
+        |world: World, last: u8| world.with(HOST, &format!("192.0.2.{last}"), Answer::Silence);
+    let few = (1..=8).chain(1..=8).fold(World::default(), silent);
+    let began = Instant::now();
+    let builder = |world| over(Arc::new(world)).deadline(deadline).all_addresses(true);
+    let report = run(builder(few), &implicit()).await;
+    assert_eq!((report.addresses().count(), began.elapsed()), (8, deadline));
+
+    let refusing = |world: World, last: u8| world.with(HOST, &format!("192.0.2.{last}"), refused());
+    let many = (1..=100).fold(World::default(), refusing);
+    assert_eq!(run(builder(many), &implicit()).await.addresses().count(), 32);
+}
+
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_a_finding() {
     let world = Arc::new(World::default());

@@ -105,6 +105,7 @@ async fn a_connection_that_ends_is_lost_at_a_stage() {
         (At::Accept, ProbeMode::StartTls, "waiting for the greeting"),
         (At::Ehlo, ProbeMode::StartTls, "sending EHLO"),
         (At::StartTls, ProbeMode::StartTls, "sending STARTTLS"),
+        (At::Handshake, ProbeMode::StartTls, "TLS handshake"),
         (At::Handshake, ProbeMode::Implicit, "TLS handshake"),
         (At::Greeting, ProbeMode::Implicit, "waiting for the greeting"),
         (At::Ehlo, ProbeMode::Implicit, "sending EHLO"),

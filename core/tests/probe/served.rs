@@ -41,6 +41,15 @@ async fn a_healthy_server_is_healthy_by_one_connection_with_all_facts() {
 }
 
 #[tokio::test]
+async fn a_deadline_beyond_what_the_clock_can_show_is_none_to_fail_on() {
+    let server = Rehearsal::builder().start().await.unwrap();
+    for mode in MODES {
+        let report = run(probe(&server).deadline(Duration::MAX), &target(&server, mode)).await;
+        assert_eq!(report.status(), Status::Healthy, "{:?}", report.first_finding());
+    }
+}
+
+#[tokio::test]
 async fn a_probe_never_logs_in_and_never_sends_mail() {
     let server = Rehearsal::builder().credentials("user", "secret").start().await.unwrap();
     for mode in MODES {

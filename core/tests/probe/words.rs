@@ -1,11 +1,13 @@
 //! What servers say around TLS, and what it means.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use everpost::probe::{Probe, ProbeMode, Protocol, Target};
 use everpost::{FindingId, Status, TlsMode, TrustRoots};
 use everpost_rehearsal::{Action, At, Capabilities, Fault, Listener, Rehearsal, Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
 
 use crate::peer::{gone, over, speak, speaking};
 use crate::support::Memory;
@@ -160,7 +162,10 @@ async fn auto_mode_sees_how_the_server_comes_to_tls_by_one_connection() {
     for (listener, mode) in cases {
         let network = Memory::to(&server, listener);
         let target = starttls().with_mode(ProbeMode::Auto);
-        let report = run(probe(&server).network(network.clone()), &target).await;
+        let builder = probe(&server).network(network.clone()).deadline(Duration::from_secs(15));
+        let began = Instant::now();
+        let report = run(builder, &target).await;
+        assert!(began.elapsed() <= Duration::from_secs(3), "{:?}", began.elapsed());
         assert_eq!(report.status(), Status::Healthy, "{:?}", report.first_finding());
         assert_eq!(only(&report).mode, mode);
         assert_eq!(network.connections(), 1);
@@ -170,7 +175,7 @@ async fn auto_mode_sees_how_the_server_comes_to_tls_by_one_connection() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_greeting_is_not_taken_for_the_wrong_mode() {
     let network = Memory::new(|_, mut stream| async move {
-        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
         let _ = speak(&mut stream, "220 patience\r\n", &[]).await;
         gone(&mut stream).await;
     });
