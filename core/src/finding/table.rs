@@ -79,6 +79,9 @@ findings! {
     Stalled "stalled" Network Critical
         "The server stopped answering in the middle."
         "look at the server's load and log; a deadline that is too short for a tarpit looks the same"
+    ProxyFailed "proxy-failed" Network Critical
+        "The proxy makes no connection to the server."
+        "check the proxy's address and login, and that it lets this host and port through"
     NotSmtp "not-smtp" Session Critical
         "Something other than an SMTP server answers."
         "use the port of the mail server: 465 implicit TLS, 587 STARTTLS, 25 between servers"
@@ -124,6 +127,9 @@ findings! {
     LegacyTls "legacy-tls" Strength Critical
         "Only TLS that modern clients refuse: older than 1.2, or CBC or RSA key exchange only."
         "enable TLS 1.2 and 1.3 with ECDHE and AES-GCM on the server"
+    ClientCertificateWanted "client-certificate-wanted" Session Critical
+        "The server wants a client certificate that it knows."
+        "give a client certificate of the authority that the server trusts, still valid, with its chain"
     NoCertificate "no-certificate" Chain Critical
         "The server sent no certificate."
         "give the mail server a certificate and key in its TLS settings"
@@ -289,4 +295,10 @@ findings! {
     SizeLimit "size-limit" Account Critical
         "The message is larger than the server takes."
         "send a smaller message (base64 adds a third to attachments), or have the limit raised"
+    AuthNeedsTls "auth-needs-tls" Account Critical
+        "A login is wanted on a connection without TLS."
+        "use implicit TLS (465) or STARTTLS (587): credentials are not sent in the clear"
+    ServerUnproven "server-unproven" Account Critical
+        "The server did not prove that it knows the password."
+        "be careful: someone may be posing as the server, or its password store is damaged"
 }

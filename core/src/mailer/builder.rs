@@ -275,6 +275,12 @@ impl MailerBuilder {
         self
     }
 
+    /// The checked parts, for who works on the same settings without a pool.
+    pub(crate) fn into_parts(self) -> Result<(Config, Arc<dyn Network>, Arc<dyn Clock>), Error> {
+        check(&self.config)?;
+        Ok((self.config, self.network, self.clock))
+    }
+
     /// Builds the mailer. Opens no connection.
     ///
     /// # Errors

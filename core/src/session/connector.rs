@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::endpoint::TlsMode;
 use crate::error::{Error, ErrorKind, Stage};
 use crate::network::{Network, Stream};
-use crate::smtp::auth::{self, ChannelBinding, Exchange};
+use crate::smtp::auth::{self, ChannelBinding, Exchange, Mechanism};
 use crate::smtp::conversation::Conversation;
 use crate::smtp::opening::{Login, Opening, Step};
 use crate::tls::{Peer, Resume, TlsContext};
@@ -92,9 +92,40 @@ impl Connector {
         error.with_endpoint(&self.config.endpoint)
     }
 
+    /// As [`look`](Self::look), at one address of the endpoint.
+    pub(crate) async fn look_at(&self, address: SocketAddr) -> Result<Option<Peer>, Error> {
+        let Config { endpoint, local_address, deadlines, .. } = &*self.config;
+        let place = (&*endpoint.host, endpoint.port);
+        let budget = (deadlines.connect, deadlines.connect);
+        let look = async {
+            let dialled =
+                dial::connect(&*self.network, place, [address].into(), *local_address, budget);
+            let (stream, address) = dialled.await?;
+            self.climb(self.begin(stream, address), Resume::Never).await
+        };
+        let Draft { mut io, peer, .. } = look.await.map_err(|error| self.place(error))?;
+        super::say_quit(&mut io, Duration::from_secs(2)).await;
+        Ok(peer)
+    }
+
+    /// Every address of the endpoint, as dialling would try them. A proxy
+    /// does not tell those that it knows: not to be asked with one.
+    pub(crate) async fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
+        let Config { endpoint, local_address, deadlines, .. } = &*self.config;
+        let (host, port) = (&*endpoint.host, endpoint.port);
+        let resolving =
+            dial::resolve(&*self.network, host, port, *local_address, deadlines.connect);
+        resolving.await.map(Vec::from).map_err(|error| self.place(error))
+    }
+
     /// Everything before AUTH.
-    async fn establish(&self, resume: Resume) -> Result<Draft, Error> {
+    pub(crate) async fn establish(&self, resume: Resume) -> Result<Draft, Error> {
         let (stream, address) = self.dial().await?;
+        self.climb(self.begin(stream, address), resume).await
+    }
+
+    /// The start of a session over a connection.
+    pub(crate) fn begin(&self, stream: Box<dyn Stream>, address: SocketAddr) -> Draft {
         let ehlo_name = match &self.config.ehlo_name {
             Some(name) => name.clone(),
             None => address_literal(stream.local_addr()),
@@ -103,8 +134,12 @@ impl Connector {
         let opening = Opening::new(mode, &ehlo_name, self.config.credentials.is_some());
         let wire = WireLog::new(self.next_connection.fetch_add(1, Ordering::Relaxed));
         let io = Io::Plain(Metered::new(stream));
-        let mut draft = Draft { io, opening, peer: None, address, wire };
-        if mode == TlsMode::Implicit {
+        Draft { io, opening, peer: None, address, wire }
+    }
+
+    /// From a connection to EHLO, inside TLS where there is any.
+    pub(crate) async fn climb(&self, mut draft: Draft, resume: Resume) -> Result<Draft, Error> {
+        if self.config.endpoint.tls == TlsMode::Implicit {
             draft = self.secure(draft, resume).await?;
         }
         loop {
@@ -119,7 +154,7 @@ impl Connector {
         }
     }
 
-    async fn dial(&self) -> Result<(Box<dyn Stream>, SocketAddr), Error> {
+    pub(crate) async fn dial(&self) -> Result<(Box<dyn Stream>, SocketAddr), Error> {
         let Config { endpoint, local_address, deadlines, .. } = &*self.config;
         let (network, bind, deadline) = (&*self.network, *local_address, deadlines.connect);
         match &self.config.proxy {
@@ -130,7 +165,7 @@ impl Connector {
         }
     }
 
-    async fn secure(&self, draft: Draft, resume: Resume) -> Result<Draft, Error> {
+    pub(crate) async fn secure(&self, draft: Draft, resume: Resume) -> Result<Draft, Error> {
         let (Some(tls), Io::Plain(stream)) = (&self.tls, draft.io) else {
             return Err(Error::new(
                 ErrorKind::Internal,
@@ -144,24 +179,39 @@ impl Connector {
         Ok(Draft { io: Io::Tls(Box::new(stream)), peer: Some(peer), ..draft })
     }
 
+    /// The mechanisms to log in by, strongest first: at least one, but none
+    /// without credentials.
+    ///
+    /// # Errors
+    /// `auth` if nothing fits.
+    pub(crate) fn mechanisms(&self, draft: &Draft) -> Result<Vec<Mechanism>, Error> {
+        let Some(credentials) = &self.config.credentials else { return Ok(Vec::new()) };
+        let Config { auth: policy, allow_plaintext_auth, .. } = &*self.config;
+        let secure = draft.opening.is_secure() || *allow_plaintext_auth;
+        let offered = draft.opening.capabilities().auth();
+        let (kind, binding) = (credentials.kind(), draft.channel_binding());
+        let selected = auth::select(&offered, policy, kind, &binding, secure);
+        if selected.is_empty() {
+            return Err(auth::no_mechanism_error(&offered, policy, kind, &binding, secure));
+        }
+        Ok(selected)
+    }
+
     /// AUTH with the strongest mechanism that both sides have. The next one is
     /// tried only where the server refused the mechanism and not the login,
     /// and a token is renewed at most once: every refused login counts towards
     /// a lock-out.
-    async fn log_in(&self, draft: &mut Draft) -> Result<(), Error> {
-        let Some(credentials) = &self.config.credentials else { return Ok(()) };
-        let Config { endpoint, auth: policy, deadlines, allow_plaintext_auth, .. } = &*self.config;
-        let secure = draft.opening.is_secure() || *allow_plaintext_auth;
+    pub(crate) async fn log_in(&self, draft: &mut Draft) -> Result<Option<Mechanism>, Error> {
+        let Some(credentials) = &self.config.credentials else { return Ok(None) };
+        let Config { endpoint, deadlines, .. } = &*self.config;
         let offered = draft.opening.capabilities().auth();
-        let unbound = ChannelBinding::default();
-        let binding = draft.peer.as_ref().map_or(&unbound, |peer| &peer.channel_binding).clone();
-        let kind = credentials.kind();
-        let selected = auth::select(&offered, policy, kind, &binding, secure);
-        let mut mechanisms = selected.into_iter().peekable();
+        let binding = draft.channel_binding();
+        let mut mechanisms = self.mechanisms(draft)?.into_iter().peekable();
         let mut refresh = false;
         loop {
             let Some(mechanism) = mechanisms.peek().copied() else {
-                return Err(auth::no_mechanism_error(&offered, policy, kind, &binding, secure));
+                let text = "every AUTH mechanism was tried";
+                return Err(Error::new(ErrorKind::Internal, Stage::Auth, text));
             };
             let secret =
                 within(deadlines.command, Stage::Auth, credentials.resolve(refresh)).await?;
@@ -173,7 +223,7 @@ impl Connector {
                 draft.talk(self).await?;
             }
             match draft.opening.take_login() {
-                Some(Login::Accepted) => return Ok(()),
+                Some(Login::Accepted) => return Ok(Some(mechanism)),
                 Some(Login::Refused { next_mechanism: true, error }) => {
                     mechanisms.next();
                     if mechanisms.peek().is_none() {
@@ -194,17 +244,22 @@ impl Connector {
 }
 
 /// A session on its way to being one.
-struct Draft {
-    io: Io,
-    opening: Opening,
-    peer: Option<Peer>,
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) io: Io,
+    pub(crate) opening: Opening,
+    pub(crate) peer: Option<Peer>,
     address: SocketAddr,
-    wire: WireLog,
+    pub(crate) wire: WireLog,
 }
 
 impl Draft {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.peer.as_ref().map_or_else(ChannelBinding::default, |peer| peer.channel_binding.clone())
+    }
+
     /// Writes what the opening wants said and reads one reply to it.
-    async fn talk(&mut self, connector: &Connector) -> Result<(), Error> {
+    pub(crate) async fn talk(&mut self, connector: &Connector) -> Result<(), Error> {
         let Connector { config, tls, .. } = connector;
         let stage = self.opening.stage();
         let deadline = match stage {
@@ -259,7 +314,7 @@ fn is_tls(error: &io::Error) -> bool {
 }
 
 /// Bounds a step by its deadline.
-async fn within<T>(
+pub(crate) async fn within<T>(
     deadline: Duration,
     stage: Stage,
     step: impl Future<Output = Result<T, Error>>,

@@ -37,6 +37,23 @@ pub(crate) async fn dial(
     deadline: Duration,
 ) -> Result<(Box<dyn Stream>, SocketAddr), Error> {
     let started = Instant::now();
+    let addresses = resolve(network, host, port, bind, deadline).await?;
+    let left = deadline.saturating_sub(started.elapsed());
+    connect(network, (host, port), addresses, bind, (left, deadline)).await
+}
+
+/// The addresses of `host` that can be reached from `bind`, in the order in
+/// which they are to be tried; at least one.
+///
+/// # Errors
+/// `dns` if there is none, `timeout` at stage `dns` if `deadline` passed first.
+pub(crate) async fn resolve(
+    network: &dyn Network,
+    host: &str,
+    port: u16,
+    bind: Option<IpAddr>,
+    deadline: Duration,
+) -> Result<VecDeque<SocketAddr>, Error> {
     let resolved = match timeout(deadline, network.resolve(host, port)).await {
         Ok(Ok(resolved)) => resolved,
         Ok(Err(source)) => return Err(unresolved(host, source)),
@@ -48,11 +65,22 @@ pub(crate) async fn dial(
             .into_iter()
             .filter(|address| bind.is_none_or(|bind| bind.is_ipv4() == address.is_ipv4())),
     );
-    if addresses.is_empty() {
-        return Err(no_address(host, bind, found));
-    }
+    if addresses.is_empty() { Err(no_address(host, bind, found)) } else { Ok(addresses) }
+}
+
+/// A connection to the first of `addresses` that takes one.
+///
+/// # Errors
+/// `connect` if none did, `timeout` if what is `left` of `deadline` passed
+/// first; the source is what tells most of the cause.
+pub(crate) async fn connect(
+    network: &dyn Network,
+    (host, port): (&str, u16),
+    addresses: VecDeque<SocketAddr>,
+    bind: Option<IpAddr>,
+    (left, deadline): (Duration, Duration),
+) -> Result<(Box<dyn Stream>, SocketAddr), Error> {
     let mut attempts = Attempts { tried: Vec::new() };
-    let left = deadline.saturating_sub(started.elapsed());
     match timeout(left, attempts.race(network, addresses, bind)).await {
         Ok(Some(connection)) => Ok(connection),
         Ok(None) => Err(attempts.all_failed(host, port)),
@@ -126,16 +154,30 @@ impl Attempts {
         let hint = hint(self.tried.iter().filter_map(|(_, error)| error.as_ref()), host, port);
         let message = format!("cannot connect to {host} port {port}: {}", self.list());
         let error = Error::new(ErrorKind::Connect, Stage::Connect, message).with_hint(hint);
-        match self.tried.pop() {
-            Some((_, Some(source))) => error.with_source(source),
-            _ => error,
+        match self.telling() {
+            Some(source) => error.with_source(source),
+            None => error,
         }
     }
 
-    fn timed_out(&self, host: &str, port: u16, deadline: Duration) -> Error {
+    fn timed_out(mut self, host: &str, port: u16, deadline: Duration) -> Error {
         let message =
             format!("no connection to {host} port {port} within {deadline:?}: {}", self.list());
-        Error::new(ErrorKind::Timeout, Stage::Connect, message).with_hint(firewall(port))
+        let error =
+            Error::new(ErrorKind::Timeout, Stage::Connect, message).with_hint(firewall(port));
+        match self.telling() {
+            Some(source) => error.with_source(source),
+            None => error,
+        }
+    }
+
+    /// The failure that tells most: a refusal is an answer; else the last.
+    fn telling(&mut self) -> Option<io::Error> {
+        let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        let failed = |(_, error): &(SocketAddr, Option<io::Error>)| error.is_some();
+        let answer = self.tried.iter().position(|(_, error)| error.as_ref().is_some_and(refused));
+        let index = answer.or_else(|| self.tried.iter().rposition(failed))?;
+        self.tried.swap_remove(index).1
     }
 
     fn list(&self) -> String {

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::Instant;
 
-pub(crate) use connector::{Connector, address_literal};
+pub(crate) use connector::{Connector, Draft, address_literal, within};
 pub(crate) use io::Io;
 
 use self::transcript::WireLog;

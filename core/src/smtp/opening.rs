@@ -68,6 +68,8 @@ pub(crate) struct Opening {
     capabilities: Capabilities,
     out: Zeroizing<Vec<u8>>,
     login: Option<Login>,
+    /// The last reply.
+    heard: Option<Reply>,
 }
 
 impl Opening {
@@ -84,6 +86,7 @@ impl Opening {
             capabilities: Capabilities::default(),
             out: Zeroizing::default(),
             login: None,
+            heard: None,
         }
     }
 
@@ -115,6 +118,16 @@ impl Opening {
     /// The capabilities of the last EHLO.
     pub(crate) fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    /// Whether STARTTLS was agreed and the handshake is due.
+    pub(crate) fn wants_tls(&self) -> bool {
+        matches!(self.state, State::Handshake)
+    }
+
+    /// The last reply, whatever it was to.
+    pub(crate) fn heard(&self) -> Option<&Reply> {
+        self.heard.as_ref()
     }
 
     /// What is to be written; empty when the server has to speak first. May
@@ -162,6 +175,7 @@ impl Opening {
                     return Err(self.unsolicited(&[]));
                 }
                 answered = true;
+                self.heard = Some(reply.clone());
                 self.answer(reply)?;
             }
         }
