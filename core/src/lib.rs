@@ -9,6 +9,7 @@
 pub mod certificate;
 mod clock;
 mod config;
+pub mod diagnose;
 mod endpoint;
 mod error;
 mod finding;
