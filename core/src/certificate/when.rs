@@ -40,10 +40,14 @@ pub(crate) fn utc(moment: SystemTime) -> String {
     }
 }
 
-/// `2026-11-20T09:12:00Z`, for programs.
-pub(super) fn rfc3339(moment: SystemTime) -> String {
-    let at = OffsetDateTime::from_unix_timestamp(to_unix(moment)).ok();
-    at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_else(|| "out of range".to_owned())
+/// `2026-11-20T09:12:00Z`, for programs; `None` for a date out of its range.
+pub(crate) fn rfc3339(moment: SystemTime) -> Option<String> {
+    OffsetDateTime::from_unix_timestamp(to_unix(moment)).ok()?.format(&Rfc3339).ok()
+}
+
+/// The same as evidence.
+pub(super) fn stamp(moment: SystemTime) -> String {
+    rfc3339(moment).unwrap_or_else(|| "out of range".to_owned())
 }
 
 /// `21 hours ago`, `in 3 days`.

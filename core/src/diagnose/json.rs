@@ -1,13 +1,10 @@
 //! The report as JSON: schema `everpost.diagnosis/1`. A key is always there;
 //! what is not known is `null`. Durations are in seconds, moments in RFC 3339.
 
-use std::time::SystemTime;
-
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::report::{DiagnosisReport, Rung};
+use crate::certificate::when::rfc3339;
 use crate::certificate::{Certificate, CertificateReport};
 use crate::finding::Finding;
 use crate::smtp::Reply;
@@ -25,7 +22,7 @@ impl DiagnosisReport {
                 "port": self.endpoint.port,
                 "tls": self.endpoint.tls.as_str(),
             },
-            "started_at": moment(self.started_at),
+            "started_at": rfc3339(self.started_at),
             "duration_seconds": self.duration.as_secs_f64(),
             "address": self.address.map(|address| address.to_string()),
             "status": self.status().as_str(),
@@ -51,7 +48,7 @@ fn rung(rung: &Rung) -> Value {
     })
 }
 
-pub(crate) fn finding(finding: &Finding) -> Value {
+fn finding(finding: &Finding) -> Value {
     let evidence: serde_json::Map<String, Value> =
         finding.evidence.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     json!({
@@ -64,7 +61,7 @@ pub(crate) fn finding(finding: &Finding) -> Value {
     })
 }
 
-pub(crate) fn reply(reply: &Reply) -> Value {
+fn reply(reply: &Reply) -> Value {
     json!({
         "code": reply.code(),
         "enhanced": reply.enhanced().map(|code| code.to_string()),
@@ -72,10 +69,10 @@ pub(crate) fn reply(reply: &Reply) -> Value {
     })
 }
 
-pub(crate) fn certificate(report: &CertificateReport) -> Value {
+fn certificate(report: &CertificateReport) -> Value {
     json!({
         "host": report.host,
-        "checked_at": moment(report.checked_at),
+        "checked_at": rfc3339(report.checked_at),
         "status": report.status().as_str(),
         "summary": report.summary(),
         "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
@@ -89,12 +86,8 @@ fn link(certificate: &Certificate) -> Value {
         "issuer": certificate.issuer(),
         "dns_names": certificate.dns_names(),
         "serial": certificate.serial(),
-        "not_before": moment(certificate.not_before()),
-        "not_after": moment(certificate.not_after()),
+        "not_before": rfc3339(certificate.not_before()),
+        "not_after": rfc3339(certificate.not_after()),
         "sha256": certificate.fingerprint().to_string(),
     })
-}
-
-pub(crate) fn moment(at: SystemTime) -> Option<String> {
-    OffsetDateTime::from(at).format(&Rfc3339).ok()
 }

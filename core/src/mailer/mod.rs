@@ -39,7 +39,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use builder::MailerBuilder;
 pub use event::{Event, Events, Leaf, Retirement};
-pub use explain::{Explanation, Fault};
+pub use explain::{ExplainOptions, Explanation, Fault, Look};
 pub use health::Health;
 pub use job::LateVerdict;
 pub use receipt::{Receipt, RejectedRecipient};
@@ -188,10 +188,17 @@ impl Mailer {
         &self.pool().config.endpoint
     }
 
-    /// Says who is at fault: looks at the endpoint afresh, by a full handshake
-    /// and without logging in, and compares with what the pool holds.
+    /// Says who is at fault: looks at every address of the endpoint afresh, by
+    /// a full handshake and without logging in, and compares with what the
+    /// pool holds.
     pub async fn explain(&self) -> Explanation {
-        explain::explain(self.pool()).await
+        self.explain_with(ExplainOptions::default()).await
+    }
+
+    /// As [`explain`](Self::explain), with more to compare with: given the
+    /// certificate file of the server, a renewal that was not loaded is told.
+    pub async fn explain_with(&self, options: ExplainOptions) -> Explanation {
+        explain::explain(self.pool(), options).await
     }
 
     /// Takes no more messages, waits until those that were taken are answered,

@@ -24,6 +24,10 @@ use crate::smtp::conversation::Conversation;
 use crate::smtp::opening::{Login, Opening, Step};
 use crate::tls::{Peer, Resume, TlsContext};
 
+/// How long a look waits for a connection at most: it has other addresses to
+/// see, and someone is waiting for the answer.
+const LOOK_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Opens sessions to one endpoint.
 #[derive(Debug)]
 pub(crate) struct Connector {
@@ -96,7 +100,8 @@ impl Connector {
     pub(crate) async fn look_at(&self, address: SocketAddr) -> Result<Option<Peer>, Error> {
         let Config { endpoint, local_address, deadlines, .. } = &*self.config;
         let place = (&*endpoint.host, endpoint.port);
-        let budget = (deadlines.connect, deadlines.connect);
+        let patience = deadlines.connect.min(LOOK_PATIENCE);
+        let budget = (patience, patience);
         let look = async {
             let dialled =
                 dial::connect(&*self.network, place, [address].into(), *local_address, budget);

@@ -161,8 +161,8 @@ pub(super) fn about(
         .with("subject", certificate.subject())
         .with("issuer", certificate.issuer())
         .with("serial", certificate.serial())
-        .with("not_before", when::rfc3339(certificate.not_before()))
-        .with("not_after", when::rfc3339(certificate.not_after()))
+        .with("not_before", when::stamp(certificate.not_before()))
+        .with("not_after", when::stamp(certificate.not_after()))
 }
 
 /// The server's own certificate. Where an authority's stands first, it is the

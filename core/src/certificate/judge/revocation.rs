@@ -59,7 +59,7 @@ fn unusable(case: &Case<'_>, list: &Crl, fault: &str, findings: &mut Findings) {
     findings.push(
         Finding::new(FindingId::CrlUnusable, message)
             .with("issuer", issuer)
-            .with("this_update", when::rfc3339(list.this_update)),
+            .with("this_update", when::stamp(list.this_update)),
     );
 }
 
@@ -78,7 +78,7 @@ fn revoked(
         when::relative(revocation.at, case.now)
     );
     about(FindingId::Revoked, message, depth, certificate)
-        .with("revoked_at", when::rfc3339(revocation.at))
+        .with("revoked_at", when::stamp(revocation.at))
         .with("reason", reason)
 }
 

@@ -67,8 +67,8 @@ fn clock(case: &Case<'_>, findings: &mut Findings) {
     let released = SystemTime::UNIX_EPOCH + Duration::from_secs(RELEASED);
     let finding = |message| {
         Finding::new(FindingId::ClockSkew, message)
-            .with("clock", when::rfc3339(now))
-            .with("not_before", when::rfc3339(leaf.not_before()))
+            .with("clock", when::stamp(now))
+            .with("not_before", when::stamp(leaf.not_before()))
     };
     let evidence = if now < released {
         format!("before this software was made ({})", when::utc(released))

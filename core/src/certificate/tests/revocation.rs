@@ -16,7 +16,7 @@ fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 
 fn time(moment: SystemTime) -> Vec<u8> {
     let digits: String =
-        when::rfc3339(moment).chars().filter(|char| !"-:T".contains(*char)).collect();
+        when::stamp(moment).chars().filter(|char| !"-:T".contains(*char)).collect();
     tlv(der::GENERALIZED_TIME, &[digits.as_bytes()])
 }
 
