@@ -32,6 +32,7 @@ Examples:
   everpost send --host mail.example.org --user app@example.org --password-file pw.txt \\
       --from app@example.org --to ann@example.com --subject Hello --text 'Hello Ann'
   EVERPOST_URL=smtps://app%40example.org:secret@mail.example.org everpost send --eml letter.eml
+  everpost diagnose smtps://app%40example.org:secret@mail.example.org
   everpost help send";
 
 #[derive(Debug, Subcommand)]
@@ -43,6 +44,13 @@ pub(crate) enum Command {
     /// to do
     #[command(after_help = crate::probe::args::HELP)]
     Probe(Box<ProbeArgs>),
+    /// Climb from DNS to the login and beyond, and say at the first rung that
+    /// fails why, and what to do
+    #[command(after_help = crate::diagnose::args::HELP)]
+    Diagnose(Box<crate::diagnose::args::DiagnoseArgs>),
+    /// Look at every address of a server, and say who is at fault
+    #[command(after_help = crate::explain::args::HELP)]
+    Explain(Box<crate::explain::args::ExplainArgs>),
     /// Send a stream of mail to a server of its own while certificates rotate,
     /// and count what was delivered, lost and doubled
     #[command(after_help = REHEARSE_HELP)]
@@ -76,45 +84,8 @@ Examples:
 /// Where to, and what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SendArgs {
-    /// SMTP URL: smtps://user:password@host (implicit TLS) or
-    /// smtp://user:password@host?tls=required (STARTTLS). Others can see what
-    /// stands on a command line: EVERPOST_URL is read too, when neither --url
-    /// nor --host is given
-    #[arg(long, help_heading = "Server", conflicts_with_all = ["host", "port", "tls"])]
-    pub(crate) url: Option<Secret>,
-
-    /// Host name or IP address of the mail server
-    #[arg(long, value_name = "NAME", help_heading = "Server")]
-    pub(crate) host: Option<String>,
-
-    /// Port [default: 465, 587 or 25 by --tls]
-    #[arg(long, requires = "host", help_heading = "Server",
-          value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) port: Option<u16>,
-
-    /// How TLS comes about [default: implicit; starttls on ports 25, 587 and
-    /// 2525]
-    #[arg(long, value_enum, requires = "host", help_heading = "Server")]
-    pub(crate) tls: Option<Tls>,
-
-    /// User name to log in with; most servers want the full address
-    #[arg(long, value_name = "NAME", help_heading = "Server")]
-    pub(crate) user: Option<String>,
-
-    /// File with the password in its first line, or - for standard input. Or
-    /// set EVERPOST_PASSWORD
-    #[arg(long, value_name = "FILE", requires = "user", help_heading = "Server")]
-    pub(crate) password_file: Option<PathBuf>,
-
-    /// Password. WARNING: everyone on this machine can see it while the
-    /// command runs, and the shell remembers it; prefer --password-file
-    #[arg(long, requires = "user", conflicts_with = "password_file", help_heading = "Server")]
-    pub(crate) password: Option<Secret>,
-
-    /// Whose certificates to trust: system, mozilla, or a PEM file. May be
-    /// repeated [default: system]
-    #[arg(long, value_name = "system|mozilla|FILE", value_parser = trust, help_heading = "Server")]
-    pub(crate) trust: Vec<TrustRoots>,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
 
     /// Give up after so many seconds in all [default: each step has a deadline
     /// of its own]
@@ -165,6 +136,50 @@ pub(crate) struct SendArgs {
     /// Print one JSON object on standard output: the receipt, or the error
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Which server, and who we are to it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ServerArgs {
+    /// SMTP URL: smtps://user:password@host (implicit TLS) or
+    /// smtp://user:password@host?tls=required (STARTTLS). Others can see what
+    /// stands on a command line: EVERPOST_URL is read too, when neither --url
+    /// nor --host is given
+    #[arg(long, help_heading = "Server", conflicts_with_all = ["host", "port", "tls"])]
+    pub(crate) url: Option<Secret>,
+
+    /// Host name or IP address of the mail server
+    #[arg(long, value_name = "NAME", help_heading = "Server")]
+    pub(crate) host: Option<String>,
+
+    /// Port [default: 465, 587 or 25 by --tls]
+    #[arg(long, requires = "host", help_heading = "Server",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+
+    /// How TLS comes about [default: implicit; starttls on ports 25, 587 and
+    /// 2525]
+    #[arg(long, value_enum, requires = "host", help_heading = "Server")]
+    pub(crate) tls: Option<Tls>,
+
+    /// User name to log in with; most servers want the full address
+    #[arg(long, value_name = "NAME", help_heading = "Server")]
+    pub(crate) user: Option<String>,
+
+    /// File with the password in its first line, or - for standard input. Or
+    /// set EVERPOST_PASSWORD
+    #[arg(long, value_name = "FILE", requires = "user", help_heading = "Server")]
+    pub(crate) password_file: Option<PathBuf>,
+
+    /// Password. WARNING: everyone on this machine can see it while the
+    /// command runs, and the shell remembers it; prefer --password-file
+    #[arg(long, requires = "user", conflicts_with = "password_file", help_heading = "Server")]
+    pub(crate) password: Option<Secret>,
+
+    /// Whose certificates to trust: system, mozilla, or a PEM file. May be
+    /// repeated [default: system]
+    #[arg(long, value_name = "system|mozilla|FILE", value_parser = trust, help_heading = "Server")]
+    pub(crate) trust: Vec<TrustRoots>,
 }
 
 /// How TLS comes about.

@@ -9,6 +9,8 @@
 
 mod args;
 mod cert;
+mod diagnose;
+mod explain;
 mod failure;
 mod moment;
 mod probe;
@@ -51,6 +53,8 @@ fn main() -> ExitCode {
         match args.command {
             Command::Send(args) => send::run(*args).await,
             Command::Probe(args) => probe::run(*args).await,
+            Command::Diagnose(args) => diagnose::run(*args).await,
+            Command::Explain(args) => explain::run(*args).await,
             Command::Rehearse(args) => rehearse::run(*args).await,
             Command::Cert(args) => cert::run(*args).await,
             Command::Watch(args) => watch::run(*args).await,

@@ -30,7 +30,7 @@ async fn prepare(args: &SendArgs) -> Result<(everpost::Mailer, everpost::Message
     let stdin = [
         args.eml.as_deref() == Some("-".as_ref()),
         args.text.as_deref() == Some("-"),
-        args.password_file.as_deref() == Some("-".as_ref()),
+        args.server.password_file.as_deref() == Some("-".as_ref()),
     ];
     if stdin.iter().filter(|wanted| **wanted).count() > 1 {
         return Err(Failure::Usage("only one option can read standard input (-)".to_owned()));

@@ -188,6 +188,6 @@ fn link_json(certificate: &Certificate) -> Value {
     })
 }
 
-fn rfc3339(time: SystemTime) -> Option<String> {
+pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {
     OffsetDateTime::from(time).format(&Rfc3339).ok()
 }

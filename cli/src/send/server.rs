@@ -3,16 +3,33 @@
 use std::path::Path;
 use std::time::Duration;
 
+use everpost::probe::Target;
 use everpost::{Credentials, Mailer, MailerBuilder, TlsMode};
 
 use super::compose::read_stdin;
-use crate::args::SendArgs;
+use crate::args::{SendArgs, ServerArgs};
 use crate::failure::Failure;
 use crate::secret::Secret;
 
 /// The mailer that the options and the environment ask for.
 pub(super) async fn mailer(args: &SendArgs) -> Result<Mailer, Failure> {
-    let mut builder = endpoint(args)?;
+    let mut builder = builder(&args.server, None).await?;
+    if let Some(seconds) = args.timeout {
+        builder = builder.send_timeout(Duration::from_secs(seconds));
+    }
+    Ok(builder.build()?)
+}
+
+/// The same before it is built; `target` names the server as a URL or as
+/// `host[:port]` in place of the options.
+pub(crate) async fn builder(
+    args: &ServerArgs,
+    target: Option<&Secret>,
+) -> Result<MailerBuilder, Failure> {
+    let mut builder = match target {
+        Some(target) => of_target(target.expose())?,
+        None => endpoint(args)?,
+    };
     if let Some(user) = &args.user {
         let password = password(args).await?;
         builder = builder.credentials(Credentials::password(user.as_str(), password.expose()));
@@ -20,13 +37,19 @@ pub(super) async fn mailer(args: &SendArgs) -> Result<Mailer, Failure> {
     for roots in &args.trust {
         builder = builder.trust(roots.clone());
     }
-    if let Some(seconds) = args.timeout {
-        builder = builder.send_timeout(Duration::from_secs(seconds));
-    }
-    Ok(builder.build()?)
+    Ok(builder)
 }
 
-fn endpoint(args: &SendArgs) -> Result<MailerBuilder, Failure> {
+fn of_target(text: &str) -> Result<MailerBuilder, Failure> {
+    if text.contains("://") {
+        return Ok(Mailer::builder_from_url(text)?);
+    }
+    let target: Target = text.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
+    let mode = usual_mode(Some(target.port));
+    Ok(Mailer::builder(target.host).tls(mode).port(target.port))
+}
+
+fn endpoint(args: &ServerArgs) -> Result<MailerBuilder, Failure> {
     if let Some(host) = &args.host {
         let mode = args.tls.map_or_else(|| usual_mode(args.port), TlsMode::from);
         let builder = Mailer::builder(host.as_str()).tls(mode);
@@ -50,7 +73,7 @@ fn usual_mode(port: Option<u16>) -> TlsMode {
     }
 }
 
-async fn password(args: &SendArgs) -> Result<Secret, Failure> {
+async fn password(args: &ServerArgs) -> Result<Secret, Failure> {
     if let Some(password) = &args.password {
         return Ok(password.clone());
     }

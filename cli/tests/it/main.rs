@@ -4,6 +4,8 @@
 
 mod cert;
 mod probe;
+mod diagnose;
+mod explain;
 mod rehearse;
 mod send;
 mod serve;

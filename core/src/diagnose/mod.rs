@@ -104,6 +104,11 @@ impl Diagnosis {
         self
     }
 
+    /// The server.
+    pub fn endpoint(&self) -> &Endpoint {
+        self.mailer.endpoint()
+    }
+
     /// Climbs the ladder. The future may be dropped at any point.
     ///
     /// # Errors

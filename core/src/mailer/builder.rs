@@ -275,6 +275,10 @@ impl MailerBuilder {
         self
     }
 
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.config.endpoint
+    }
+
     /// The checked parts, for who works on the same settings without a pool.
     pub(crate) fn into_parts(self) -> Result<(Config, Arc<dyn Network>, Arc<dyn Clock>), Error> {
         check(&self.config)?;
