@@ -36,7 +36,7 @@ use tokio::time::timeout;
 
 use super::records::{Answer, Mx, Records, Security, Tlsa};
 use crate::Error;
-use crate::network::{BoxFuture, Network, Stream};
+use crate::network::BoxFuture;
 
 /// How long a server may take for one question.
 const QUERY: Duration = Duration::from_secs(5);
@@ -161,7 +161,12 @@ impl Resolver {
     ) -> io::Result<Answer<T>> {
         let name = absolute(name)?;
         bounded(async {
-            match self.validating.lookup(name.clone(), kind).await {
+            let mut lookup = self.validating.lookup(name.clone(), kind).await;
+            if matches!(lookup, Err(NetError::Dns(DnsError::DnssecBogus))) {
+                // A question of the proof that got lost looks the same.
+                lookup = self.validating.lookup(name.clone(), kind).await;
+            }
+            match lookup {
                 Err(NetError::Dns(DnsError::DnssecBogus)) if self.can_prove().await => {
                     Ok(Answer { records: Vec::new(), security: Security::Bogus })
                 }
@@ -196,7 +201,7 @@ impl Resolver {
         false
     }
 
-    async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+    pub(super) async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
         let name = absolute(host)?;
         bounded(async {
             match self.plain.lookup_ip(name).await {
@@ -362,45 +367,6 @@ fn read_tlsa(data: &RData) -> Option<Tlsa> {
 fn read_txt(data: &RData) -> Option<String> {
     let RData::TXT(TXT { txt_data, .. }) = data else { return None };
     Some(String::from_utf8_lossy(&txt_data.concat()).into_owned())
-}
-
-/// A network that finds addresses by way of a [`Resolver`], and connects by
-/// way of another network.
-#[derive(Debug)]
-pub struct ResolvedBy<N> {
-    resolver: Arc<Resolver>,
-    network: N,
-}
-
-impl<N: Network> ResolvedBy<N> {
-    /// Resolves by `resolver`, connects by `network`.
-    pub fn new(resolver: Arc<Resolver>, network: N) -> Self {
-        ResolvedBy { resolver, network }
-    }
-}
-
-impl<N: Network> Network for ResolvedBy<N> {
-    fn resolve<'a>(
-        &'a self,
-        host: &'a str,
-        port: u16,
-    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
-        Box::pin(async move {
-            let addresses = match host.parse() {
-                Ok(address) => vec![address],
-                Err(_) => self.resolver.addresses(host).await?,
-            };
-            Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
-        })
-    }
-
-    fn connect<'a>(
-        &'a self,
-        address: SocketAddr,
-        bind: Option<IpAddr>,
-    ) -> BoxFuture<'a, io::Result<Box<dyn Stream>>> {
-        self.network.connect(address, bind)
-    }
 }
 
 #[cfg(test)]

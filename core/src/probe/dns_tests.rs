@@ -21,7 +21,8 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::certificate::testing::{Leaf, now};
 use crate::finding::FindingId;
-use crate::network::Tcp;
+use crate::network::{Network as _, Tcp};
+use crate::probe::ResolvedBy;
 use crate::probe::dane::dane;
 
 /// How the server misbehaves.
@@ -32,6 +33,8 @@ enum Manner {
     Stripping,
     /// Adds a record that is another name's, and signed.
     Crowding,
+    /// Fails when asked for its key, until asked for the rest once more.
+    Stumbling,
     Failing,
     Silent,
 }
@@ -140,6 +143,7 @@ impl Zone {
     }
 
     async fn serve(self, socket: UdpSocket) {
+        let mut asked = 0;
         let mut buffer = [0; 4096];
         while let Ok((length, client)) = socket.recv_from(&mut buffer).await {
             let request = Message::from_vec(&buffer[..length]).unwrap();
@@ -147,11 +151,15 @@ impl Zone {
             response.metadata.recursion_available = true;
             let query = request.queries[0].clone();
             let (answers, authorities) = self.answer(&query);
+            let about_key = query.query_type() == RecordType::DNSKEY;
+            asked += usize::from(!about_key);
+            let stumbles = self.manner == Manner::Stumbling && about_key && asked < 2;
             response.add_query(query);
             match self.manner {
                 Manner::Silent => continue,
+                _ if stumbles => response.metadata.response_code = ResponseCode::ServFail,
                 Manner::Failing => response.metadata.response_code = ResponseCode::ServFail,
-                Manner::Good | Manner::Stripping | Manner::Crowding => {
+                _ => {
                     response.add_answers(answers);
                     if self.manner == Manner::Crowding {
                         let other = name("_25._tcp.other.test.");
@@ -304,6 +312,14 @@ async fn keys_that_are_not_trusted_prove_nothing() {
     let zone = Zone::new(Manner::Good).with("_25._tcp.mail.test.", tlsa(1));
     let (resolver, _guard) = zone.start_untrusted().await;
     assert!(resolver.tlsa("_25._tcp.mail.test").await.is_err());
+}
+
+#[tokio::test]
+async fn a_proof_that_failed_to_arrive_once_is_not_taken_for_a_forgery() {
+    let zone = Zone::new(Manner::Stumbling).with("_25._tcp.mail.test.", tlsa(1));
+    let (resolver, _guard) = zone.start().await;
+    let answer = resolver.tlsa("_25._tcp.mail.test").await.unwrap();
+    assert_eq!(answer, Answer { records: vec![expected(1)], security: Security::Secure });
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ mod records;
 mod render;
 mod report;
 mod spoken;
+#[cfg(feature = "dns")]
+mod resolved_by;
 mod target;
 mod visit;
 mod wire;
@@ -33,12 +35,14 @@ use rustls_pki_types::ServerName;
 
 pub use dane::{DaneRecord, DaneReport};
 #[cfg(feature = "dns")]
-pub use dns::{ResolvedBy, Resolver};
+pub use dns::Resolver;
 pub use mta_sts::{MtaStsMode, MtaStsPolicy, MtaStsReport, ParseMtaStsPolicyError};
 pub use options::ProbeBuilder;
 pub use records::{Answer, Mx, Records, Security, Tlsa};
 pub use render::{SCHEMA, prometheus};
 pub use report::{AddressReport, ProbeReport, ServerReport, Timings, TlsFacts};
+#[cfg(feature = "dns")]
+pub use resolved_by::ResolvedBy;
 pub use target::{ParseTargetError, ProbeMode, Protocol, Target};
 
 use self::capture::Capturer;

@@ -11,6 +11,8 @@
 //! 60 s (§3.3).
 
 mod fetch;
+#[cfg(feature = "http")]
+mod https;
 mod policy;
 mod record;
 
@@ -53,6 +55,7 @@ pub struct MtaStsReport {
 
 /// How policies are fetched.
 #[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "http"), allow(dead_code, reason = "nothing is fetched without HTTP"))]
 pub(crate) struct PolicyFetcher {
     pub(crate) network: Arc<dyn Network>,
     /// Whose certificates to trust: the system's roots if empty.
