@@ -345,6 +345,14 @@ fn a_pinned_certificate_that_is_sent_and_not_in_the_path_does_not_count() {
 }
 
 #[test]
+fn a_pinned_root_is_found_also_above_an_expired_leaf() {
+    let world = world();
+    let pin = Certificate::from_der(&world.root.der()).unwrap().spki_pin();
+    let report = check(&world.chain(&Leaf::expired()), &policy(&[&world.root], &[pin]));
+    assert_eq!(ids(&report), ["expired"]);
+}
+
+#[test]
 fn a_pin_does_not_replace_trust() {
     let world = world();
     let chain = world.chain(&Leaf::good());

@@ -243,8 +243,8 @@ pub(super) fn is_for(der: &[u8], host: &ServerName<'_>) -> bool {
 fn covers(name: &str, host: &str) -> bool {
     let wildcard = name.strip_prefix("*.").zip(host.split_once('.'));
     name.eq_ignore_ascii_case(host)
-        || wildcard.is_some_and(|(base, (first, parent))| {
-            !first.is_empty() && base.contains('.') && base.eq_ignore_ascii_case(parent)
+        || wildcard.is_some_and(|(base, (_, parent))| {
+            base.contains('.') && base.eq_ignore_ascii_case(parent)
         })
 }
 

@@ -53,8 +53,6 @@ pub(super) struct Case<'a> {
     pub(super) path: Vec<&'a Certificate>,
     /// Whether a trusted path holds now for a server.
     pub(super) serves: bool,
-    /// Whether one holds now for any purpose.
-    pub(super) holds_now: bool,
     /// A moment at which time is no obstacle: now if possible, else the
     /// nearest one inside all validities.
     pub(super) moment: SystemTime,
@@ -102,7 +100,6 @@ impl<'a> Case<'a> {
             size: (question.sent.len(), question.sent.iter().map(|der| der.len()).sum()),
             path,
             serves,
-            holds_now,
             moment,
             trusted,
         }

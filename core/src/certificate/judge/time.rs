@@ -32,10 +32,6 @@ const DAY: u64 = 86_400;
 pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
     let now = case.now;
     for (depth, certificate) in case.issued() {
-        // A path that holds now needs no expired extra certificate.
-        if depth > 0 && case.holds_now {
-            break;
-        }
         let whose = case.whose(depth, certificate);
         let (id, message) = if now > certificate.not_after() {
             let end = certificate.not_after();

@@ -156,6 +156,7 @@ fn a_responder_may_sign_if_the_issuer_certified_it_for_that() {
         let names = Vec::new();
         world.middle.issue(&Leaf { purposes: vec![purpose], names, ..Leaf::between(from, to) })
     };
+    let any = world.middle.issue(&Leaf { purposes: Vec::new(), ..Leaf::good() });
     let good = responder(ExtendedKeyUsagePurpose::OcspSigning, now() - days(9), now() + days(9));
     let server = responder(ExtendedKeyUsagePurpose::ServerAuth, now() - days(9), now() + days(9));
     let old = responder(ExtendedKeyUsagePurpose::OcspSigning, now() - days(9), now() - days(1));
@@ -164,6 +165,7 @@ fn a_responder_may_sign_if_the_issuer_certified_it_for_that() {
     for (name, issued, expected) in [
         ("good", &good, &[][..]),
         ("for servers", &server, &["staple-invalid"]),
+        ("for nothing in particular", &any, &["staple-invalid"]),
         ("expired", &old, &["staple-invalid"]),
         ("of another authority", &stranger, &["staple-invalid"]),
     ] {

@@ -331,8 +331,15 @@ fn constraints_are_told_from_trust() {
     let all = &["name-mismatch", "unknown-issuer", "unknown-extension"];
     table.add("and a wrong name, untrusted", table.chain(&other), all);
     table.trusting(&[&elsewhere]);
-    let wildcard = Leaf { names: vec!["*.example.org".to_owned()], ..strange };
+    let wildcard = Leaf { names: vec!["*.example.org".to_owned()], ..strange.clone() };
     table.add("and a wildcard", table.chain(&wildcard), &["unknown-extension"]);
+    let wide = Leaf { names: vec!["*.org".to_owned()], ..strange.clone() };
+    let both = &["name-mismatch", "unknown-extension"];
+    table.add("and a wildcard too wide", table.chain(&wide), both);
+    table = table.for_host("example.org");
+    let address = Leaf { names: vec!["192.0.2.7".to_owned()], ..strange };
+    table.add("and an address", table.chain(&address), &["unknown-extension"]);
+    table = table.for_host("192.0.2.7");
     table.check();
 }
 
@@ -375,6 +382,13 @@ fn weakness_is_told_from_forgery() {
     let both = &["unknown-issuer", "bad-signature"];
     table.add("forged and untrusted", vec![forged, table.middle.der()], both);
     table.trusting(&[&elsewhere]);
+    // Of two with the right name, the one whose key fits is meant.
+    let namesake = table.elsewhere.intermediate_for("Test Intermediate", now(), now() + days(999));
+    let mut chain = table.chain(&Leaf::good());
+    chain.insert(1, namesake.der());
+    table.add("a namesake", chain, &["unknown-issuer"]);
+    let other = Authority::root("Other").der();
+    table.trusting(&[&other]);
     let below_root = Authority::root("Test Root").issue(&Leaf::good()).der;
     table.add("forged below the root", vec![below_root], &["bad-signature"]);
     table.check();
