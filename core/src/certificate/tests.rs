@@ -307,7 +307,15 @@ fn a_sha1_signature_is_reported_by_name() {
     params.distinguished_name.push(rcgen::DnType::CommonName, "mail.example.org");
     let issuer = rcgen::Issuer::new(rcgen::CertificateParams::new(Vec::new()).unwrap(), key);
     let leaf_key = KeyPair::generate().unwrap();
-    let mut der = params.signed_by(&leaf_key, &issuer).unwrap().der().to_vec();
+    let der = with_sha1(&params.signed_by(&leaf_key, &issuer).unwrap());
+    let report = check(&[der], &policy(&[], &[]));
+    assert!(report.has(FindingId::WeakSignature), "{report}");
+    assert!(report.to_string().contains("RSA with SHA-1"), "{report}");
+}
+
+/// The certificate, signed with RSA and SHA-256, as if it were with SHA-1.
+fn with_sha1(certificate: &rcgen::Certificate) -> CertificateDer<'static> {
+    let mut der = certificate.der().to_vec();
     // sha256WithRSAEncryption becomes sha1WithRSAEncryption, in both places.
     let sha256 = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
     for at in 0..der.len() - sha256.len() {
@@ -315,9 +323,7 @@ fn a_sha1_signature_is_reported_by_name() {
             der[at + sha256.len() - 1] = 0x05;
         }
     }
-    let report = check(&[der.into()], &policy(&[], &[]));
-    assert!(report.has(FindingId::WeakSignature), "{report}");
-    assert!(report.to_string().contains("RSA with SHA-1"), "{report}");
+    der.into()
 }
 
 #[test]

@@ -39,6 +39,12 @@ pub struct ParseCertificateError {
     reason: String,
 }
 
+impl ParseCertificateError {
+    pub(in crate::certificate) fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
 impl Certificate {
     /// Reads a certificate from DER.
     ///

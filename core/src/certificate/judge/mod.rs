@@ -203,13 +203,13 @@ fn read(question: &Question<'_>, findings: &mut Findings) -> (Vec<Certificate>, 
             continue;
         }
         let message = match depth {
-            0 => format!("certificate of {whose} cannot be read: {error}"),
+            0 => format!("certificate of {whose} cannot be read: {}", error.reason()),
             _ => format!("certificate {depth} in the chain of {whose} cannot be read"),
         };
         // Only the leaf is always needed.
         let severity = if depth == 0 { Severity::Critical } else { Severity::Warning };
         let finding = Finding::new(FindingId::Unreadable, message).with_severity(severity);
-        findings.push(finding.with("depth", depth).with("error", error));
+        findings.push(finding.with("depth", depth).with("error", error.reason()));
     }
     (chain, leaf_is_readable)
 }

@@ -6,6 +6,7 @@ use rustls_pki_types::ServerName;
 
 use super::Wanted;
 use super::case::{Case, Findings};
+use crate::certificate::facts::Certificate;
 use crate::finding::{Finding, FindingId};
 
 /// How many names of a certificate a message lists.
@@ -19,9 +20,8 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
         Wanted::Name(name) => Some(name),
         Wanted::Impossible => None,
     };
-    let addresses = leaf.ip_addresses().iter().map(ToString::to_string);
-    let names: Vec<String> = leaf.dns_names().iter().cloned().chain(addresses).collect();
-    let finding = if names.is_empty() {
+    let list = Listed::of(leaf);
+    let finding = if list.names.is_empty() {
         let named = leaf.common_name().map_or(String::new(), |name| {
             let some = match name.eq_ignore_ascii_case(host) {
                 true => ", though clients that still use it (as OpenSSL does) will connect",
@@ -32,19 +32,18 @@ pub(super) fn judge(case: &Case<'_>, findings: &mut Findings) {
         let message = format!("certificate of {host} carries no host name{named}");
         Finding::new(FindingId::NoSan, message)
     } else {
-        let list = Listed { names: &names, count: leaf.name_count() };
         let message = match wanted {
             None => format!(
                 "{host} is neither a host name nor an IP address, so no certificate can be for \
                  it; this one is for {list}"
             ),
             Some(wanted) => {
-                format!("certificate is for {list}, not for {host}{}", hint(wanted, &names))
+                format!("certificate is for {list}, not for {host}{}", hint(wanted, &list.names))
             }
         };
         Finding::new(FindingId::NameMismatch, message)
     };
-    let finding = finding.with("expected", host).with("names", names.join(", "));
+    let finding = finding.with("expected", host).with("names", list);
     findings.push(finding.with("name_count", leaf.name_count()));
 }
 
@@ -66,12 +65,21 @@ fn hint(wanted: &ServerName<'_>, names: &[String]) -> &'static str {
     if names.iter().any(nearly) { "; a wildcard stands for exactly one label" } else { "" }
 }
 
-struct Listed<'a> {
-    names: &'a [String],
+/// The first names of a certificate, and how many more there are.
+pub(super) struct Listed {
+    names: Vec<String>,
     count: usize,
 }
 
-impl fmt::Display for Listed<'_> {
+impl Listed {
+    pub(super) fn of(certificate: &Certificate) -> Self {
+        let addresses = certificate.ip_addresses().iter().map(ToString::to_string);
+        let names = certificate.dns_names().iter().cloned().chain(addresses).collect();
+        Listed { names, count: certificate.name_count() }
+    }
+}
+
+impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = self.names.len().min(NAMES_LISTED);
         f.write_str(&self.names[..shown].join(", "))?;

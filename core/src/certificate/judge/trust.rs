@@ -5,6 +5,7 @@ use rustls_pki_types::CertificateDer;
 use webpki::Error;
 
 use super::case::{Case, Findings, about};
+use super::name::Listed;
 use crate::certificate::facts::Certificate;
 use crate::certificate::inspect::Inspector;
 use crate::certificate::policy::{Root, TrustPolicy};
@@ -75,6 +76,15 @@ fn unexplained(case: &Case<'_>, error: &Error) -> Option<String> {
         | Error::NameConstraintViolation
         | Error::PathLenConstraintViolated
         | Error::UnsupportedCriticalExtension => None,
+        Error::BadDer
+        | Error::BadDerTime
+        | Error::ExtensionValueInvalid
+        | Error::MalformedExtensions
+        | Error::TrailingData(_) => Some(format!("its encoding is damaged ({error})")),
+        Error::SignatureAlgorithmMismatch => {
+            Some("it names two different algorithms for one signature".to_owned())
+        }
+        Error::InvalidCertValidity => Some("it ends before it begins".to_owned()),
         Error::UnsupportedCertVersion => {
             Some("it is of X.509 version 1, which TLS clients refuse".to_owned())
         }
@@ -116,7 +126,7 @@ fn constraints(case: &Case<'_>, findings: &mut Findings) {
             "an authority in the chain of {host} may not issue for the names of its certificate"
         );
         let finding = about(FindingId::ConstraintViolated, message, 0, case.leaf);
-        findings.push(finding.with("names", case.leaf.dns_names().join(", ")));
+        findings.push(finding.with("names", Listed::of(case.leaf)));
     }
 }
 

@@ -217,6 +217,13 @@ fn key_usages_that_only_strict_clients_mind_are_a_warning() {
     let tune: super::super::testing::Tune =
         |params| params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     assert_eq!(ids(&inspect(&world, &Leaf { tune, ..Leaf::good() })), [""; 0]);
+    let no_signer = |params: &mut rcgen::CertificateParams| {
+        params.key_usages = vec![KeyUsagePurpose::CrlSign];
+    };
+    let middle = world.root.intermediate_with("Lists only", no_signer);
+    let report = inspect(&World { root: world.root, middle }, &Leaf::good());
+    assert_eq!((ids(&report), report.status()), (vec!["wrong-purpose"], Status::Degraded));
+    assert!(report.summary().starts_with("Lists only may not sign certificates"), "{report}");
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn time(moment: SystemTime) -> Vec<u8> {
 struct Ocsp<'a> {
     leaf: &'a CertificateDer<'static>,
     issuer: &'a Authority,
+    issuer_name: Vec<u8>,
     status: Vec<u8>,
     from: SystemTime,
     to: SystemTime,
@@ -36,6 +37,7 @@ impl<'a> Ocsp<'a> {
         Ocsp {
             leaf,
             issuer,
+            issuer_name: Certificate::from_der(&issuer.der()).unwrap().subject_der().to_vec(),
             status: vec![0x80, 0],
             from: now() - hours(12),
             to: now() + days(3),
@@ -46,14 +48,13 @@ impl<'a> Ocsp<'a> {
 
     fn der(&self) -> Vec<u8> {
         let leaf = Certificate::from_der(self.leaf).unwrap();
-        let issuer = Certificate::from_der(&self.issuer.der()).unwrap();
         let key = Sha1::digest(self.issuer.key().public_key_raw());
         let sha1 = tlv(0x30, &[&[0x06, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0]]);
         let id = tlv(
             0x30,
             &[
                 &sha1,
-                &tlv(0x04, &[&Sha1::digest(issuer.subject_der())]),
+                &tlv(0x04, &[&Sha1::digest(&self.issuer_name)]),
                 &tlv(0x04, &[&key]),
                 &tlv(0x02, &[leaf.serial_bytes()]),
             ],
@@ -183,13 +184,14 @@ fn a_staple_that_is_stale_early_foreign_or_damaged_says_so() {
     let world = world();
     let chain = world.chain(&Leaf::good());
     let other = world.middle.issue(&Leaf::good()).der;
-    let elsewhere = Authority::root("Elsewhere");
+    let namesake = Authority::root("Test Intermediate");
     let good = || Ocsp::good(&chain[0], &world.middle);
     let rows = [
         (Ocsp { to: now() - hours(3), ..good() }.der(), "out of date since"),
         (Ocsp { from: now() + hours(3), ..good() }.der(), "not valid before"),
         (Ocsp { leaf: &other, ..good() }.der(), "about another certificate"),
-        (Ocsp { issuer: &elsewhere, ..good() }.der(), "about another certificate"),
+        (Ocsp { issuer: &namesake, ..good() }.der(), "about another certificate"),
+        (Ocsp { issuer_name: vec![0x30, 0], ..good() }.der(), "about another certificate"),
         (Ocsp { status: vec![0x82, 0], ..good() }.der(), "does not know the certificate"),
         (vec![0x30, 3, 0x0a, 1, 6], "refusal of the responder: unauthorized"),
         (b"rubbish".to_vec(), "cannot be read"),

@@ -5,7 +5,7 @@
 
 use rcgen::{BasicConstraints, CustomExtension, GeneralSubtree, IsCa, NameConstraints};
 
-use super::super::testing::root_set;
+use super::super::testing::{Tune, root_set};
 use super::*;
 
 const HOST: &str = "mail.example.org";
@@ -210,6 +210,9 @@ fn each_way_of_being_untrusted_has_its_own_name() {
     table.add("trusted CA:TRUE", vec![own.clone()], &["wrong-purpose"]);
     table.trusting(&[&own]);
     table.add("CA:TRUE leaf below a root", table.chain(&ca), &["wrong-purpose"]);
+    let tune: Tune = |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let own = Leaf { tune, ..Leaf::good() }.self_signed().der;
+    table.add("self-signed with a path length", vec![own], &["self-signed", "wrong-purpose"]);
 
     let public = Leaf { names_issuer_url: true, ..Leaf::good() };
     let leaf = table.leaf(&public);
@@ -236,6 +239,8 @@ fn each_way_of_being_untrusted_has_its_own_name() {
         vec![leaf.clone(), same.der()],
         &["private-root", "root-sent"],
     );
+    let alone = report_of(std::slice::from_ref(&leaf), &table.root);
+    assert!(alone.summary().contains("were given one name"), "{alone}");
     table.add("same name, alone", vec![leaf.clone()], &["unknown-issuer"]);
     table.add("same name, trusted", vec![leaf], &[]);
     table.trusting(&[&same.der()]);
@@ -281,6 +286,12 @@ fn purposes_are_told_from_trust() {
     });
     let chain = vec![clients.issue(&Leaf::good()).der, clients.der()];
     table.add("below an authority for clients", chain, &["wrong-purpose"]);
+    // What a root says of itself is for those who trust it.
+    let root = Authority::root_with("Root for clients", |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let chain = vec![root.issue(&Leaf::good()).der, root.der()];
+    table.add("root for clients", chain, &["private-root", "root-sent"]);
     let no_ca = table.root.intermediate_with("No CA", |params| params.is_ca = IsCa::ExplicitNoCa);
     let chain = vec![no_ca.issue(&Leaf::good()).der, no_ca.der()];
     table.add("issuer is not an authority", chain.clone(), &["wrong-purpose"]);
@@ -373,6 +384,10 @@ fn weakness_is_told_from_forgery() {
     table.add("SHA-1", vec![leaf.clone()], &["weak-signature"]);
     table.trusting(&[&root]);
     table.add("SHA-1, untrusted", vec![leaf], &["unknown-issuer", "weak-signature"]);
+    let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let own = rcgen::CertificateParams::new(vec![HOST.to_owned()]).unwrap();
+    let own = with_sha1(&own.self_signed(&key).unwrap());
+    table.add("SHA-1, self-signed", vec![own], &["self-signed"]);
 
     // Another authority that took the name.
     let impostor = Authority::root("Test Intermediate");
