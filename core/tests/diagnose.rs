@@ -371,9 +371,22 @@ async fn opportunistic_tls_goes_on_without_and_says_so() {
 }
 
 #[tokio::test]
+async fn credentials_are_not_tried_where_opportunistic_tls_stayed_plain() {
+    let (network, read) = scripted(&["220 mx\n", EHLO, "221 bye\n"]);
+    let mailer = Mailer::builder("mx.example.org")
+        .tls(TlsMode::Opportunistic)
+        .network(network)
+        .credentials(Credentials::password("app", PASSWORD))
+        .trust(TrustRoots::Mozilla);
+    let report = diagnose(Diagnosis::of(mailer)).await;
+    assert_eq!(cause(&report), (FindingId::AuthNeedsTls, Step::AuthOffered));
+    assert_eq!(read.lock().unwrap()[1..], ["QUIT"]);
+}
+
+#[tokio::test]
 async fn a_server_with_old_tls_only_is_said_to_have_it() {
     let network = Memory::new(|_, mut stream: DuplexStream| async move {
-        stream.read(&mut [0; 4096]).await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
         // An alert: fatal, protocol_version.
         stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46").await.unwrap();
         let _ = stream.read(&mut [0; 16]).await;

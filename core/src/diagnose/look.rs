@@ -1,8 +1,9 @@
 //! Short looks beside the ladder, once it is known to have failed: does the
-//! port speak the other mode, do the host's usual ports answer?
+//! port speak the other mode or an older TLS, do the host's usual ports answer?
 //!
 //! A look has no credentials to send: its settings are made without them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use tokio::time::timeout;
 use super::overheard::{FirstBytes, Overheard, Speech};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::finding::{Finding, FindingId};
 use crate::network::Network;
+use crate::probe::{Probe, ProbeBuilder, Target};
 use crate::session::{Connector, say_quit};
 use crate::tls::Resume;
 use crate::{Error, TlsMode};
@@ -78,6 +81,30 @@ async fn climb(
         Ok(starttls)
     };
     timeout(MODE_LOOK, look).await.ok()
+}
+
+/// Whether a hello of old gets an answer where a modern one does not; the
+/// finding says to which version.
+pub(super) async fn speaks_old_tls(
+    config: &Config,
+    network: &Arc<dyn Network>,
+    clock: &Arc<dyn Clock>,
+    address: SocketAddr,
+) -> Option<Finding> {
+    let mut builder = Probe::builder()
+        .network(Arc::clone(network))
+        .clock(Arc::clone(clock))
+        .connect_to(address.ip())
+        .deadline(MODE_LOOK);
+    builder = config.tls.roots.iter().cloned().fold(builder, ProbeBuilder::trust);
+    if let Some(name) = &config.tls.sni {
+        builder = builder.sni(name);
+    }
+    if let Some(name) = &config.ehlo_name {
+        builder = builder.ehlo_name(name);
+    }
+    let report = builder.build().ok()?.run(&Target::from(&config.endpoint)).await;
+    report.all_findings().find(|finding| finding.id == FindingId::LegacyTls).cloned()
 }
 
 /// Which of the usual ports of the host take a connection, apart from the one

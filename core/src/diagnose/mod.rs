@@ -106,7 +106,7 @@ impl Diagnosis {
 
     /// The server.
     pub fn endpoint(&self) -> &Endpoint {
-        self.mailer.endpoint()
+        &self.mailer.config.endpoint
     }
 
     /// Climbs the ladder. The future may be dropped at any point.
@@ -130,7 +130,7 @@ impl Diagnosis {
             return Err(Error::config("recipients are given without a sender")
                 .with_hint("name the address that the mail is to come from"));
         }
-        let (config, network, clock) = self.mailer.clone().into_parts()?;
-        Ladder::new(self, config, network, clock, &mut tell)?.climb().await
+        let connector = self.mailer.clone().connector()?;
+        Ok(Ladder::new(self, connector, &mut tell).climb().await)
     }
 }

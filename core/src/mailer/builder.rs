@@ -35,9 +35,9 @@ use crate::tls::{ClientIdentity, SpkiPin, TlsVersion, TrustRoots};
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until build() is called"]
 pub struct MailerBuilder {
-    config: Config,
-    network: Arc<dyn Network>,
-    clock: Arc<dyn Clock>,
+    pub(crate) config: Config,
+    pub(crate) network: Arc<dyn Network>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl MailerBuilder {
@@ -275,14 +275,10 @@ impl MailerBuilder {
         self
     }
 
-    pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.config.endpoint
-    }
-
-    /// The checked parts, for who works on the same settings without a pool.
-    pub(crate) fn into_parts(self) -> Result<(Config, Arc<dyn Network>, Arc<dyn Clock>), Error> {
+    /// As [`build`](Self::build), for who needs no pool.
+    pub(crate) fn connector(self) -> Result<Connector, Error> {
         check(&self.config)?;
-        Ok((self.config, self.network, self.clock))
+        Connector::new(Arc::new(self.config), self.network, self.clock)
     }
 
     /// Builds the mailer. Opens no connection.

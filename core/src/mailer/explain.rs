@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use futures_util::future::join_all;
 
-pub use json::SCHEMA;
+pub use json::EXPLANATION_SCHEMA;
 
 use self::verdict::Evidence;
 use super::event::Leaf;
@@ -162,18 +162,20 @@ pub(crate) async fn explain(pool: &Pool, options: ExplainOptions) -> Explanation
     })
 }
 
+/// Where a look went, and what it saw.
+type Seen = (Option<SocketAddr>, Result<Option<Peer>, Error>);
+
 /// A look at every address, with the mailer's own trust.
 async fn look_everywhere(pool: &Pool) -> Result<Vec<Look>, Error> {
     let connector = &pool.connector;
-    let seen: Vec<(Option<SocketAddr>, Result<Option<Peer>, Error>)> =
-        if pool.config.proxy.is_some() {
-            vec![(None, connector.look().await)]
-        } else {
-            let mut addresses = connector.addresses().await?;
-            addresses.truncate(MOST_ADDRESSES);
-            let look = |address| async move { (Some(address), connector.look_at(address).await) };
-            join_all(addresses.into_iter().map(look)).await
-        };
+    let seen: Vec<Seen> = if pool.config.proxy.is_some() {
+        vec![(None, connector.look().await)]
+    } else {
+        let mut addresses = connector.addresses().await?;
+        addresses.truncate(MOST_ADDRESSES);
+        let look = |address| async move { (Some(address), connector.look_at(address).await) };
+        join_all(addresses.into_iter().map(look)).await
+    };
     observe(pool, seen.iter().filter_map(|(_, seen)| seen.as_ref().ok()?.as_ref()));
     let look = |(address, seen)| match seen {
         Ok(peer) => {

@@ -39,7 +39,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use builder::MailerBuilder;
 pub use event::{Event, Events, Leaf, Retirement};
-pub use explain::{ExplainOptions, Explanation, Fault, Look};
+pub use explain::{EXPLANATION_SCHEMA, ExplainOptions, Explanation, Fault, Look};
 pub use health::Health;
 pub use job::LateVerdict;
 pub use receipt::{Receipt, RejectedRecipient};

@@ -36,7 +36,7 @@ impl Ladder<'_> {
         }
         let mechanisms = on(Step::AuthOffered, started, self.connector.mechanisms(draft))?;
         let detail = match mechanisms.first() {
-            Some(first) => format!("{}; {first} comes first", names.join(", ")),
+            Some(first) => format!("{first} first, of {}", names.join(", ")),
             None => names.join(", "),
         };
         self.held(Step::AuthOffered, started, detail);
@@ -144,7 +144,7 @@ impl Ladder<'_> {
 
     /// One command and its reply.
     async fn ask(&self, draft: &mut Draft, stage: Stage, command: &[u8]) -> Result<Reply, Error> {
-        let Config { deadlines, .. } = &*self.config;
+        let Config { deadlines, .. } = self.config;
         within(deadlines.command, stage, exchange(draft, stage, command)).await
     }
 }

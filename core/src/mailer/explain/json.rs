@@ -9,13 +9,13 @@ use crate::error::Error;
 use crate::finding::Finding;
 
 /// The name and version of the JSON that [`Explanation::to_json`] makes.
-pub const SCHEMA: &str = "everpost.explanation/1";
+pub const EXPLANATION_SCHEMA: &str = "everpost.explanation/1";
 
 impl Explanation {
     /// The answer with its evidence.
     pub fn to_json(&self) -> Value {
         json!({
-            "schema": SCHEMA,
+            "schema": EXPLANATION_SCHEMA,
             "at": rfc3339(self.at),
             "fault": self.fault.as_str(),
             "summary": self.summary,

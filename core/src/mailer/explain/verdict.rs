@@ -236,11 +236,11 @@ impl Evidence<'_> {
     }
 
     fn all_well(&self) -> Verdict {
-        let mut summary = format!(
-            "{} is healthy, and so are {} pooled connections",
-            self.endpoint,
-            self.pooled.len()
-        );
+        let mut summary = match self.pooled.len() {
+            0 => format!("{} is healthy", self.endpoint),
+            1 => format!("{} is healthy, and so is the pooled connection", self.endpoint),
+            count => format!("{} is healthy, and so are {count} pooled connections", self.endpoint),
+        };
         if let Some(leaf) = self.newest() {
             summary.push_str(&format!("; it serves {}", self.describe(leaf)));
         }
