@@ -14,6 +14,7 @@ mod command;
 mod fuzz;
 mod page;
 mod probing;
+mod mta;
 mod programs;
 mod promises;
 mod readme;
@@ -42,9 +43,16 @@ enum Task {
         /// The steps to run, in the order of the list below.
         #[arg(value_name = "WHAT", value_parser = PossibleValuesParser::new(steps::names()))]
         what: Vec<String>,
+        /// Also the step `mta`, which installs mail servers where they are missing.
+        #[arg(long, conflicts_with = "what")]
+        mta: bool,
         #[command(flatten)]
         seeds: simulation::Seeds,
     },
+    /// Run Everpost before real mail servers: the step `mta` of the tests. Needs
+    /// root on Debian, and installs Postfix and openssl where they are missing
+    /// (docs/real-servers.md).
+    TestMta,
     /// Feed the fuzz targets, all of them or those named (docs/fuzzing.md).
     Fuzz {
         /// How long each target is fed, in seconds.
@@ -68,7 +76,8 @@ enum Task {
 
 fn main() -> ExitCode {
     let passed = match Cli::parse().task {
-        Task::Test { what, seeds } => steps::run(&simulation::choose(seeds, what)),
+        Task::Test { what, mta, seeds } => steps::run(&simulation::choose(seeds, what), mta),
+        Task::TestMta => steps::run(&[mta::NAME.to_owned()], false),
         Task::Fuzz { seconds, engine, targets } => fuzz::fuzz(engine, seconds, &targets),
         Task::Bench { arguments } => match bench::bench(&arguments) {
             Ok(()) => true,

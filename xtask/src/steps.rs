@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::{fuzz, page, promises, readme, simulation};
+use crate::{fuzz, mta, page, promises, readme, simulation};
 
 /// One step.
 struct Step {
@@ -52,10 +52,16 @@ const STEPS: &[Step] = &[
         what: "every promise holds through simulated hours of faults",
         run: simulation::check,
     },
+    Step {
+        name: mta::NAME,
+        what: "Postfix, Exim and openssl renew their certificates before our eyes",
+        run: mta::check,
+    },
 ];
 
-/// Steps that run only when they are named: other steps do the same, briefly.
-const ON_REQUEST: &[&str] = &[simulation::NAME];
+/// Steps that run only when they are named: other steps do the same, briefly,
+/// or they install mail servers.
+const ON_REQUEST: &[&str] = &[simulation::NAME, mta::NAME];
 
 /// The names of all steps.
 pub(crate) fn names() -> Vec<&'static str> {
@@ -69,15 +75,17 @@ pub(crate) fn help() -> String {
     format!("Steps:\n{lines}\nOnly when named: {}", ON_REQUEST.join(", "))
 }
 
-/// Runs the steps named, or all. Returns whether all of them passed.
-pub(crate) fn run(chosen: &[String]) -> bool {
+/// Runs the steps named, or all, and `mta` too if asked. Returns whether all of
+/// them passed.
+pub(crate) fn run(chosen: &[String], with_mta: bool) -> bool {
     let mut closing = Closing::new();
     let mut results = Vec::new();
     let begin = Instant::now();
     for step in STEPS {
         let named = chosen.iter().any(|name| name == step.name);
         let by_default = chosen.is_empty() && !ON_REQUEST.contains(&step.name);
-        if !named && !by_default {
+        let asked_for = with_mta && step.name == mta::NAME;
+        if !named && !by_default && !asked_for {
             continue;
         }
         println!("\n== {}: {}", step.name, step.what);
@@ -140,6 +148,9 @@ fn clippy(_: &mut Closing) -> Result<(), Failure> {
         "clippy",
         "--workspace",
         "--all-targets",
+        // Not among all targets: it runs only when named.
+        "--test",
+        "mta",
         "--all-features",
         "--",
         "-D",
