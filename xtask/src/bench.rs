@@ -26,16 +26,16 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Failure> {
     build.arg("--target-dir").arg(&target);
     run(build)?;
 
-    let release = |folder: &Path, name: &str| {
-        folder.join("release").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
+    let built = |folder: &str, name: &str| {
+        root().join("target").join(folder).join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     };
-    let mut program = Command::new(release(&target, "everpost-bench"));
+    let mut program = Command::new(built("bench/release", "everpost-bench"));
     if let Some((first, rest)) = arguments.split_first()
         && first == "probe"
     {
-        run(cargo(&["build", "--release", "-p", "everpost-cli"]))?;
-        let everpost = release(&root().join("target"), "everpost");
-        program.arg("probe").arg("--everpost").arg(everpost);
+        // As it is given out.
+        run(cargo(&["build", "--profile", "dist", "-p", "everpost-cli"]))?;
+        program.arg("probe").arg("--everpost").arg(built("dist", "everpost"));
         match sslyze(&target.join("peers")) {
             Ok(folder) => _ = program.arg("--python-programs").arg(folder),
             Err(failure) => println!("   {failure}"),
