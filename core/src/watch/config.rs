@@ -36,6 +36,10 @@ pub struct Config {
     pub min_gap: Duration,
     /// How long one address may take: 30 s.
     pub deadline: Duration,
+    /// After how long an endpoint that cannot be reached any more is looked at
+    /// again before that is told: 30 s, or the interval if that is shorter.
+    /// Zero tells it at once, and so does [`Watch::round`](super::Watch::round).
+    pub recheck: Duration,
     /// A program that is run for each event.
     pub hook: Option<Hook>,
     /// An address that each event is posted to.
@@ -199,6 +203,7 @@ impl Default for Config {
             parallel: 32,
             min_gap: Duration::from_secs(1),
             deadline: Duration::from_secs(30),
+            recheck: Duration::from_secs(30),
             hook: None,
             webhook: None,
             state: None,

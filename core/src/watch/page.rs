@@ -99,9 +99,9 @@ fn header(out: &mut String, state: &State, count: &Summary, now: SystemTime) -> 
         .filter_map(|it| Some((it, it.earliest()?.1)))
         .min_by_key(|(_, leaf)| leaf.not_after)
     {
-        write!(
+        writeln!(
             out,
-            "<p class=\"next\">{}: <strong>{}</strong>, {} <span>({})</span></p>\n",
+            "<p class=\"next\">{}: <strong>{}</strong>, {} <span>({})</span></p>",
             if leaf.not_after < now { "Ended" } else { "First to end" },
             Escaped(&endpoint.name),
             when::relative(leaf.not_after, now),
@@ -118,10 +118,10 @@ fn events(out: &mut String, state: &State, now: SystemTime) -> fmt::Result {
     }
     out.push_str("<section class=\"events\">\n<h2>What happened</h2>\n<ol>\n");
     for event in state.events.iter().rev().take(EVENTS_SHOWN) {
-        write!(
+        writeln!(
             out,
             "<li class=\"{}\">{}<div><p><strong>{}</strong> <span class=\"kind\">{}</span> \
-             <time title=\"{}\">{}</time></p><p>{}</p></div></li>\n",
+             <time title=\"{}\">{}</time></p><p>{}</p></div></li>",
             severity(event.severity),
             mark_of(event).mark(14),
             Escaped(&event.endpoint),

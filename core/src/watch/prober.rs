@@ -109,3 +109,32 @@ impl Prober for RealProber {
         Box::pin(async move { probe.run(&entry.target).await })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::testing::Authority;
+    use crate::{Tcp, TrustRoots};
+
+    #[tokio::test(start_paused = true)]
+    async fn roots_are_read_again_after_a_day_and_kept_where_that_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, Authority::root("R1").pem()).unwrap();
+        let mut config = Config::from_list("a\nb").unwrap();
+        config.entries.iter_mut().for_each(|it| it.trust = vec![TrustRoots::File(path.clone())]);
+        let clock = crate::watch::testing::PausedClock::new();
+        let prober = RealProber::new(&config, Arc::new(Tcp), clock).unwrap();
+        let probe = |index: usize| prober.probes[index].probe(&prober.making);
+        let first = probe(0);
+        assert!(Arc::ptr_eq(&first, &probe(1)), "what is alike is shared");
+        tokio::time::advance(ROOTS_LAST / 2).await;
+        assert!(Arc::ptr_eq(&first, &probe(0)));
+        tokio::time::advance(ROOTS_LAST).await;
+        let second = probe(0);
+        assert!(!Arc::ptr_eq(&first, &second));
+        std::fs::remove_file(&path).unwrap();
+        tokio::time::advance(ROOTS_LAST).await;
+        assert!(Arc::ptr_eq(&second, &probe(0)));
+    }
+}

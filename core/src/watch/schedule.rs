@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use super::Inner;
 use super::courier::Sender;
 use super::state::save;
+use crate::probe::ProbeReport;
+use crate::{Axis, Finding, FindingId, Severity, Status};
 
 /// How far from its interval a wait may be, as a share of it: so that many
 /// endpoints, and many watches, do not fall into step.
@@ -70,7 +72,7 @@ pub(super) async fn round(inner: &Arc<Inner>) {
     let mut tasks = JoinSet::new();
     for index in 0..inner.config.entries.len() {
         let (inner, manners, sender) = (Arc::clone(inner), Arc::clone(&manners), sender.clone());
-        tasks.spawn(async move { look(&inner, &manners, index, &sender).await });
+        tasks.spawn(async move { look(&inner, &manners, index, &sender, Doubt::Never).await });
     }
     drop(sender);
     tasks.join_all().await;
@@ -80,27 +82,64 @@ pub(super) async fn round(inner: &Arc<Inner>) {
 
 async fn forever(inner: Arc<Inner>, manners: Arc<Manners>, index: usize, sender: Sender) {
     loop {
-        let began = look(&inner, &manners, index, &sender).await;
+        let began = look(&inner, &manners, index, &sender, Doubt::Once).await;
         let spread = 1.0 - JITTER + 2.0 * JITTER * fastrand::f64();
         sleep_until(began + inner.config.entries[index].interval.mul_f64(spread)).await;
     }
 }
 
+/// Whether an outage is believed at first sight.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// It is.
+    Never,
+    /// It is looked at once more.
+    Once,
+}
+
 /// Looks at one endpoint when its host is free, and returns when that began.
-async fn look(inner: &Arc<Inner>, manners: &Manners, index: usize, sender: &Sender) -> Instant {
+async fn look(
+    inner: &Arc<Inner>,
+    manners: &Manners,
+    index: usize,
+    sender: &Sender,
+    doubt: Doubt,
+) -> Instant {
     let mut ended = manners.hosts[index].lock().await;
     if let Some(ended) = *ended {
         sleep_until(ended + inner.config.min_gap).await;
     }
-    // The semaphore is never closed.
-    let _place = manners.places.acquire().await;
     let began = Instant::now();
-    let report = inner.prober.probe(index, &inner.config.entries[index]).await;
+    let mut report = probe(inner, manners, index).await;
+    if doubt == Doubt::Once && is_doubtful(inner, index, &report) {
+        let config = &inner.config;
+        sleep(config.recheck.min(config.entries[index].interval).max(config.min_gap)).await;
+        report = probe(inner, manners, index).await;
+    }
     *ended = Some(Instant::now());
     for event in inner.take(index, &report) {
         sender.send(inner, event);
     }
     began
+}
+
+/// Probes as soon as there is a place.
+async fn probe(inner: &Inner, manners: &Manners, index: usize) -> ProbeReport {
+    // The semaphore is never closed.
+    let _place = manners.places.acquire().await;
+    inner.prober.probe(index, &inner.config.entries[index]).await
+}
+
+/// Whether a report speaks of an outage that is new and may be a hiccup of the
+/// network: nothing else that is critical was found.
+fn is_doubtful(inner: &Inner, index: usize, report: &ProbeReport) -> bool {
+    let is_new = inner.state().endpoints[index].status() != Some(Status::Unhealthy);
+    let mut critical = report.all_findings().filter(|it| it.severity == Severity::Critical);
+    let passes = |it: &Finding| it.axis() == Axis::Network || it.id == FindingId::RateLimited;
+    !inner.config.recheck.is_zero()
+        && is_new
+        && report.status() == Status::Unhealthy
+        && critical.all(passes)
 }
 
 /// Saves what has changed, once a second at most.

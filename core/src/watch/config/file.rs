@@ -20,6 +20,7 @@ struct File {
     parallel: Option<Spanned<usize>>,
     min_gap: Option<Text>,
     deadline: Option<Text>,
+    recheck: Option<Text>,
     state: Option<PathBuf>,
     listen: Option<Text>,
     #[serde(default)]
@@ -113,6 +114,7 @@ pub(super) fn read(text: &str) -> Result<Config, ConfigError> {
     }
     set(&mut config.min_gap, lines.duration(file.min_gap.as_ref())?);
     set(&mut config.deadline, lines.duration(file.deadline.as_ref())?);
+    set(&mut config.recheck, lines.duration(file.recheck.as_ref())?);
     config.listen = lines.read(file.listen.as_ref(), |text| {
         text.parse::<SocketAddr>()
             .map_err(|_| "not an address to listen on: expected one such as 127.0.0.1:9118")

@@ -9,6 +9,7 @@ state = "watch.json"
 parallel = 8
 min_gap = "2s"
 deadline = "10s"
+recheck = "0s"
 
 [defaults]
 interval = "15m"
@@ -50,6 +51,7 @@ fn a_toml_file_sets_everything_and_its_defaults_hold_where_an_endpoint_is_silent
     assert_eq!(config.parallel, 8);
     assert_eq!(config.min_gap, Duration::from_secs(2));
     assert_eq!(config.deadline, Duration::from_secs(10));
+    assert_eq!(config.recheck, Duration::ZERO);
     let hook = config.hook.unwrap();
     assert_eq!(hook.command, ["/usr/local/bin/alert", "--page"]);
     assert_eq!(hook.timeout, Duration::from_secs(5));
@@ -146,6 +148,7 @@ fn the_configuration_of_the_guide_is_read_and_shows_the_defaults() {
     assert_eq!(config.parallel, default.parallel);
     assert_eq!(config.min_gap, default.min_gap);
     assert_eq!(config.deadline, default.deadline);
+    assert_eq!(config.recheck, default.recheck);
     assert_eq!(config.hook.unwrap().timeout, Hook::new(["x"]).timeout);
     let webhook = config.webhook.unwrap();
     let other = Webhook::new("https://h/").unwrap();

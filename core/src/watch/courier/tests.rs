@@ -1,4 +1,4 @@
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,7 +10,6 @@ use crate::watch::Watch;
 use crate::watch::config::{Config, Hook, Webhook};
 use crate::watch::testing::{Script, day, leaf, report};
 use crate::{Clock, TrustRoots};
-use std::sync::Arc;
 
 /// A watch of one endpoint whose first look is an event, and what it tells as
 /// trouble.
@@ -190,4 +189,16 @@ async fn a_webhook_over_https_is_verified() {
     let (refused, request) = serving.await.unwrap();
     assert!(refused);
     assert!(request.ends_with("{}"), "{request}");
+}
+
+#[tokio::test]
+async fn a_webhook_that_does_not_answer_is_given_up_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let mut hook = webhook(&url);
+    hook.timeout = Duration::from_millis(20);
+    hook.retries = 1;
+    let (watch, told) = watch(None, Some(hook));
+    watch.round().await;
+    assert!(told.lock().unwrap()[0].contains("no answer in time"), "{told:?}");
 }

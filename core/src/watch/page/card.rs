@@ -56,7 +56,7 @@ fn head(out: &mut String, it: &EndpointState, word: Word, now: SystemTime) -> fm
     )?;
     if let Some((_, leaf)) = it.earliest() {
         let (number, unit) = left(leaf, now);
-        write!(out, "<p class=\"left\"><b>{number}</b> <span>{unit}</span></p>\n")?;
+        writeln!(out, "<p class=\"left\"><b>{number}</b> <span>{unit}</span></p>")?;
     }
     out.push_str("</div>\n");
     Ok(())

@@ -132,11 +132,11 @@ pub(super) fn history(out: &mut String, server: &ServerState, now: SystemTime) -
         let from = axis.place(leaf.first_seen);
         let to = axis.place(if is_current { now } else { next.unwrap_or(leaf.last_seen) });
         let class = if is_current { "current" } else { "past" };
-        write!(
+        writeln!(
             out,
             "<g class=\"{class}\"><title>{}, valid until {}, seen from {} to {}</title>\
              <line x1=\"{from:.2}%\" x2=\"{to:.2}%\" y1=\"12\" y2=\"12\"/>\
-             <circle cx=\"{from:.2}%\" cy=\"12\" r=\"5\"/></g>\n",
+             <circle cx=\"{from:.2}%\" cy=\"12\" r=\"5\"/></g>",
             Escaped(&leaf.issuer),
             when::utc(leaf.not_after),
             when::utc(leaf.first_seen),

@@ -4,8 +4,7 @@ use super::*;
 use crate::certificate::testing::Authority;
 use crate::watch::Watch;
 use crate::watch::config::Config;
-use crate::watch::testing::{Played, Script, leaf, names, report};
-use crate::{FindingId, Severity, Status};
+use crate::watch::testing::{Played, Script, leaf, names, report, with};
 
 fn config(list: &str, interval: Duration) -> Config {
     let mut config = Config::from_list(list).unwrap();
@@ -156,7 +155,7 @@ async fn a_round_ends_with_the_worst_status() {
     let script = Script::new(move |index, _| {
         let report = report(leaf.not_before(), &[Some(&leaf)]);
         match index {
-            1 => crate::watch::testing::with(report, FindingId::Expired, Severity::Critical),
+            1 => with(report, FindingId::Expired, Severity::Critical),
             _ => report,
         }
     });
@@ -164,4 +163,46 @@ async fn a_round_ends_with_the_worst_status() {
     assert_eq!(watch.round().await, Status::Unhealthy);
     let state = watch.state();
     assert_eq!((state.count(Status::Healthy), state.count(Status::Unhealthy)), (2, 1));
+}
+
+/// The events of an hour in which the third look finds this, and the fourth
+/// too if it lasts; and how long after the third the fourth was.
+async fn hour_with(id: FindingId, lasts: bool, recheck: Duration) -> (Vec<String>, Duration) {
+    let authority = Authority::root("R1");
+    let leaf = leaf(&authority, 0, 90);
+    let script = Script::new(move |_, nth| {
+        let report = report(leaf.not_before(), &[Some(&leaf)]);
+        match nth {
+            2 => with(report, id, Severity::Critical),
+            3 if lasts => with(report, id, Severity::Critical),
+            _ => report,
+        }
+    });
+    let mut config = config("mail.example.org", Duration::from_secs(600));
+    config.recheck = recheck;
+    let watch = script.watch(config);
+    let mut events = watch.events();
+    watch_for(&watch, Duration::from_secs(3600)).await;
+    drop(watch);
+    let mut seen = Vec::new();
+    while let Some(event) = events.next().await {
+        seen.push(event.kind.as_str().to_owned());
+    }
+    let log = script.log();
+    (seen, log[3].from - log[2].to.unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_outage_is_looked_at_once_more_before_it_is_told() {
+    let half = Duration::from_secs(30);
+    let (hiccup, pause) = hour_with(FindingId::Silent, false, half).await;
+    assert_eq!(hiccup, ["first_seen"]);
+    assert!((half..half + Duration::from_secs(1)).contains(&pause), "{pause:?}");
+    let (lasting, _) = hour_with(FindingId::Silent, true, half).await;
+    assert_eq!(lasting, ["first_seen", "unhealthy", "recovered"]);
+    let (at_once, _) = hour_with(FindingId::Silent, false, Duration::ZERO).await;
+    assert_eq!(at_once, ["first_seen", "unhealthy", "recovered"]);
+    // What a certificate says is no hiccup.
+    let (expired, _) = hour_with(FindingId::Expired, false, half).await;
+    assert_eq!(expired, ["first_seen", "unhealthy", "recovered"]);
 }
