@@ -23,7 +23,7 @@ Exit codes:
   0   ended by Ctrl-C or SIGTERM; with --once: all healthy
   1   with --once: something needs attention
   2   with --once: something is unhealthy
-  64  the command line or a file is wrong
+  64  the command line or a file is wrong, or the address is taken
 
 Examples:
   everpost watch mail.example.org:465 mail.example.org:587

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use everpost::Status;
 use everpost::watch::{Config, Events, Watch};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use self::args::WatchArgs;
@@ -27,6 +28,14 @@ pub(crate) async fn run(args: WatchArgs) -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             say(&mut io::stderr(), &format!("everpost: {failure}"));
+            if args.json {
+                let object = json!({
+                    "ok": false,
+                    "kind": "invalid_config",
+                    "message": failure.to_string(),
+                });
+                say(&mut io::stdout(), &object.to_string());
+            }
             ExitCode::from(USAGE)
         }
     }

@@ -171,9 +171,10 @@ async fn what_is_wrong_in_a_file_is_said_with_its_line_and_exits_64() {
     let missing = run(&["watch", "nowhere/watch.toml"]).await;
     assert_eq!(missing.code, 64);
     assert!(missing.stderr.contains("nowhere/watch.toml: cannot be read"), "{}", missing.stderr);
-    let secret = run(&["watch", "h", "--once", "--webhook", "ftp://h/s3cret"]).await;
+    let secret = run(&["watch", "h", "--once", "--webhook", "ftp://h/s3cret", "--json"]).await;
     assert_eq!(secret.code, 64);
-    assert!(!secret.stderr.contains("s3cret"), "{}", secret.stderr);
+    assert_eq!(secret.json()["kind"], "invalid_config");
+    assert!(!secret.stderr.contains("s3cret") && !secret.stdout.contains("s3cret"));
 }
 
 #[tokio::test]

@@ -46,20 +46,32 @@ pub(super) fn observe(
         let named = report.servers.len() > 1 || seen.host != report.target.host;
         changes.extend(look.changes.into_iter().map(|change| change.of(&seen.host, named)));
     }
+    let summary = summary(state, report);
     let rotated = changes.iter().filter(|change| change.kind == EventKind::Rotated).count();
     state.rotations += rotated as u64;
 
     let explained = changes.iter().any(|change| change.severity >= Severity::Warning);
-    changes.extend(turn(before, report, now, explained));
+    changes.extend(turn(before, report, &summary, now, explained));
     state.last = Some(LastProbe {
         at: now,
         milliseconds: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
         status,
         since: before.filter(|(was, _)| *was == status).map_or(now, |(_, since)| since),
-        summary: report.summary(),
+        summary,
         findings: notes(report),
     });
     changes.into_iter().map(|change| change.event(state, now, status)).collect()
+}
+
+/// One line: what is wrong before all, and of a healthy endpoint how long its
+/// certificate lasts.
+fn summary(state: &EndpointState, report: &ProbeReport) -> String {
+    match (report.status(), state.earliest()) {
+        (Status::Healthy, Some((_, leaf))) => {
+            format!("certificate by {}, valid until {}", leaf.issuer, when::utc(leaf.not_after))
+        }
+        _ => report.summary(),
+    }
 }
 
 /// The worst first, each once.
@@ -76,13 +88,14 @@ fn notes(report: &ProbeReport) -> Vec<Note> {
 fn turn(
     before: Option<(Status, SystemTime)>,
     report: &ProbeReport,
+    summary: &str,
     now: SystemTime,
     explained: bool,
 ) -> Option<Change> {
     let status = report.status();
     let remedy = report.first_finding().map(|finding| finding.remedy());
     let worse = |kind, severity| {
-        let mut change = Change::new(kind, severity, report.summary());
+        let mut change = Change::new(kind, severity, summary.to_owned());
         change.remedy = remedy;
         Some(change)
     };
@@ -92,7 +105,7 @@ fn turn(
             let span = when::span(now.duration_since(since).unwrap_or_default());
             let message = match status {
                 Status::Healthy => format!("healthy again after {span} {was}"),
-                _ => format!("{status} after {span} {was}: {}", report.summary()),
+                _ => format!("{status} after {span} {was}: {summary}"),
             };
             Some(Change::new(EventKind::Recovered, Severity::Info, message))
         }
@@ -100,7 +113,7 @@ fn turn(
         (_, Status::Degraded) if explained => None,
         (_, Status::Degraded) => worse(EventKind::Degraded, Severity::Warning),
         (_, Status::Healthy) => {
-            let message = format!("healthy at first sight: {}", report.summary());
+            let message = format!("healthy at first sight: {summary}");
             Some(Change::new(EventKind::FirstSeen, Severity::Info, message))
         }
     }

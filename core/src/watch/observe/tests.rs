@@ -47,7 +47,11 @@ fn what_has_been_told_is_not_told_again() {
     let authority = Authority::root("R1");
     let (old, new) = (leaf(&authority, -60, 30), leaf(&authority, 0, 90));
     let mut desk = Desk::new();
-    assert_eq!(names(&desk.sees(&[&old])), ["first_seen"]);
+    // What is only worth knowing does not stand before the certificate.
+    let events = desk.finds(&old, FindingId::RootSent, Severity::Info);
+    assert_eq!(names(&events), ["first_seen"]);
+    let message = "healthy at first sight: certificate by R1, valid until 2030-01-31 00:00 UTC";
+    assert_eq!(events[0].message, message);
     assert!(desk.sees(&[&old]).is_empty());
     assert_eq!(names(&desk.sees(&[&new])), ["rotated"]);
     assert!(desk.sees(&[&new]).is_empty());
