@@ -12,9 +12,9 @@
 mod bench;
 mod command;
 mod fuzz;
+mod mta;
 mod page;
 mod probing;
-mod mta;
 mod programs;
 mod promises;
 mod readme;

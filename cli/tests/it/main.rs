@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 mod cert;
-mod probe;
 mod diagnose;
 mod explain;
+mod probe;
 mod rehearse;
 mod send;
 mod serve;

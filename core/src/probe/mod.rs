@@ -10,10 +10,10 @@ mod capture;
 mod compare;
 mod dane;
 mod dialogue;
-mod ending;
-mod engine;
 #[cfg(feature = "dns")]
 mod dns;
+mod ending;
+mod engine;
 // Called by the engine, where rustls fails.
 #[allow(dead_code)]
 pub(crate) mod legacy;
@@ -22,9 +22,9 @@ mod options;
 mod records;
 mod render;
 mod report;
-mod spoken;
 #[cfg(feature = "dns")]
 mod resolved_by;
+mod spoken;
 mod target;
 mod visit;
 mod wire;

@@ -19,6 +19,17 @@ pub enum Security {
     Bogus,
 }
 
+impl Security {
+    /// The stable name: `secure`, `insecure` or `bogus`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Security::Secure => "secure",
+            Security::Insecure => "insecure",
+            Security::Bogus => "bogus",
+        }
+    }
+}
+
 /// Records, and what DNSSEC says about them. No records is an answer too: the
 /// name, or the type at that name, does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]

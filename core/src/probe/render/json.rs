@@ -16,7 +16,8 @@ use crate::Error;
 use crate::certificate::{Certificate, CertificateReport, TrustVerdict};
 use crate::finding::{Finding, Severity};
 use crate::probe::{
-    AddressReport, DaneReport, MtaStsReport, ProbeReport, ServerReport, Target, Timings, TlsFacts,
+    AddressReport, DaneRecord, DaneReport, MtaStsPolicy, MtaStsReport, ProbeReport, ServerReport,
+    Target, Timings, TlsFacts,
 };
 use crate::smtp::{Capabilities, Reply};
 
@@ -200,11 +201,43 @@ fn reply(reply: &Reply) -> Value {
 }
 
 fn dane(dane: &DaneReport) -> Value {
-    json!({ "name": dane.name, "records": dane.records, "matched": dane.matched })
+    let record = |it: &DaneRecord| {
+        json!({
+            "usage": it.tlsa.usage,
+            "selector": it.tlsa.selector,
+            "matching": it.tlsa.matching,
+            "data": hex(&it.tlsa.data),
+            "usable": it.usable,
+            "matches": it.matches,
+        })
+    };
+    json!({
+        "name": dane.name,
+        "security": dane.security.as_str(),
+        "records": dane.records.iter().map(record).collect::<Vec<_>>(),
+        "matched": dane.matched,
+    })
 }
 
 fn mta_sts(report: &MtaStsReport) -> Value {
-    json!({ "domain": report.domain, "id": report.id })
+    let policy = |policy: &MtaStsPolicy| {
+        json!({
+            "mode": policy.mode.as_str(),
+            "mx": policy.mx,
+            "max_age": policy.max_age.as_secs(),
+        })
+    };
+    json!({
+        "domain": report.domain,
+        "id": report.id,
+        "policy": report.policy.as_ref().map(policy),
+        "fetch_time": report.fetch_time.map(seconds),
+        "report_to": report.report_to,
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn error(error: &Error) -> Value {

@@ -7,7 +7,8 @@ use crate::certificate::testing::{Authority, Leaf, days, now};
 use crate::certificate::{Certificate, CertificateReport, TrustVerdict};
 use crate::finding::{Finding, FindingId, Severity};
 use crate::probe::{
-    AddressReport, DaneReport, MtaStsReport, ProbeReport, ServerReport, Target, Timings, TlsFacts,
+    AddressReport, DaneRecord, DaneReport, MtaStsMode, MtaStsPolicy, MtaStsReport, ProbeReport,
+    Security, ServerReport, Target, Timings, TlsFacts, Tlsa,
 };
 use crate::{Error, ErrorKind, Stage, TlsMode};
 
@@ -101,7 +102,12 @@ pub(super) fn full() -> ProbeReport {
     let mut good = alive("192.0.2.1:465", &Leaf::good());
     good.dane = Some(DaneReport {
         name: "_25._tcp.mail.example.org".to_owned(),
-        records: 2,
+        security: Security::Secure,
+        records: vec![DaneRecord {
+            tlsa: Tlsa { usage: 3, selector: 1, matching: 1, data: vec![0xab; 32] },
+            usable: true,
+            matches: true,
+        }],
         matched: Some(true),
     });
     good.findings = vec![
@@ -116,7 +122,16 @@ pub(super) fn full() -> ProbeReport {
     first.findings = vec![Finding::new(FindingId::AddressesDiffer, "not one certificate")];
     let mut report = report("example.org:25", vec![first, server("mx2.example.org", Vec::new())]);
     report.target.mx = true;
-    report.mta_sts =
-        Some(MtaStsReport { domain: "example.org".to_owned(), id: Some("1".to_owned()) });
+    report.mta_sts = Some(MtaStsReport {
+        domain: "example.org".to_owned(),
+        id: Some("1".to_owned()),
+        policy: Some(MtaStsPolicy {
+            mode: MtaStsMode::Enforce,
+            mx: vec!["*.example.org".to_owned()],
+            max_age: Duration::from_secs(86_400),
+        }),
+        fetch_time: Some(Duration::from_millis(120)),
+        report_to: vec!["mailto:tls@example.org".to_owned()],
+    });
     report
 }
