@@ -5,6 +5,25 @@
 //! per address; no resumption; it cannot log in or send mail, because nothing
 //! here has a way to; and it ends within its deadline whatever the server
 //! does.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), everpost::Error> {
+//! use everpost::probe::{Target, probe};
+//!
+//! let report = probe(Target::new("mail.example.org", 465)).await?;
+//! println!("{}: {}", report.status(), report.summary());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ```text
+//!   Target ──> engine: servers (MX), addresses
+//!                 └─> visit, one for each address
+//!                       ├─ dialogue: greeting, EHLO, STARTTLS, QUIT
+//!                       ├─ capture: a handshake that accepts any chain
+//!                       └─ ending: what ended it early, in words
+//!   ProbeReport <── verdicts on chains, comparisons between addresses
+//! ```
 
 mod capture;
 mod compare;
