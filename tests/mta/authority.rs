@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use everpost::TrustRoots;
@@ -14,6 +15,7 @@ pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub struct Authority {
     root: CertifiedIssuer<'static, KeyPair>,
+    issued: AtomicU32,
 }
 
 /// A certificate for 127.0.0.1 with its key.
@@ -40,7 +42,8 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
-        Authority { root: CertifiedIssuer::self_signed(params, key).unwrap() }
+        let root = CertifiedIssuer::self_signed(params, key).unwrap();
+        Authority { root, issued: AtomicU32::new(0) }
     }
 
     pub fn trust(&self) -> TrustRoots {
@@ -50,6 +53,14 @@ impl Authority {
     /// Valid, and issued so many days ago.
     pub fn issue(&self, days_ago: u32) -> Leaf {
         self.sign(KeyPair::generate().unwrap(), between(days_ago, 90 - days_ago))
+    }
+
+    /// Valid, and each later than the one before.
+    pub fn issue_later(&self) -> Leaf {
+        let now = SystemTime::now();
+        let until = (now + DAY * 89).into();
+        let later = Duration::from_secs(60) * self.issued.fetch_add(1, Ordering::Relaxed);
+        self.sign(KeyPair::generate().unwrap(), ((now - DAY + later).into(), until))
     }
 
     /// Valid, for an RSA key, which the oldest suites want.

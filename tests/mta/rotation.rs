@@ -1,10 +1,10 @@
 //! Certificates that are renewed while a server runs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use everpost::{FindingId, Mailer, Message};
+use everpost::{FindingId, Mailer, Message, PoolPolicy, RateLimit, TlsMode};
 use tokio::task::JoinSet;
 
 use crate::authority::Authority;
@@ -14,8 +14,10 @@ use crate::server::{Server, until};
 /// How soon a server that watches its file serves a new one.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Messages of one stream.
-const MESSAGES: usize = 300;
+/// Messages between two renewals, at least.
+const MESSAGES: usize = 50;
+/// How many send them at once.
+const SENDERS: usize = 4;
 
 pub async fn renewed<S: Server>() {
     let authority = Authority::new();
@@ -71,45 +73,82 @@ pub async fn under_load<S: Server>() {
     let mut server = S::start(&authority.issue(60), false).await;
     let mut sent = 0;
     for (port, mode) in server.place().ports() {
-        let mailer = Mailer::builder("127.0.0.1").tls(mode).port(port).trust(authority.trust());
-        let mailer = Arc::new(mailer.max_connections(4).build().unwrap());
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let mut sending = JoinSet::new();
-        for lane in 0..4 {
-            let (mailer, accepted) = (mailer.clone(), accepted.clone());
-            sending.spawn(async move {
-                for number in 0..MESSAGES / 4 {
-                    mailer.send(message(&format!("{mode}-{lane}-{number}"))).await?;
-                    accepted.fetch_add(1, Ordering::Relaxed);
-                }
-                Ok::<_, everpost::Error>(())
-            });
+        for resumption in [true, false] {
+            let mailer = Mailer::builder("127.0.0.1").tls(mode).port(port);
+            let mailer = mailer.trust(authority.trust()).resumption(resumption).pool(policy());
+            let mailer = Arc::new(mailer.build().unwrap());
+            sent += stream(&mut server, &authority, &mailer, port, mode).await;
+            let stats = mailer.stats();
+            // Resumed handshakes show the old certificate as long as they may.
+            assert!(resumption || stats.rotations > 0, "{mode}: no new certificate: {stats:?}");
+
+            let place = server.place();
+            let settled = || place.delivered().len() >= sent && server.idle();
+            until(settled, || format!("{} of {sent} delivered", place.delivered().len())).await;
+            let delivered = place.delivered();
+            assert_eq!(delivered.len(), sent, "{mode}: every message, and no other");
+            assert!(delivered.values().all(|times| *times == 1), "{mode}: {delivered:?}");
         }
-        // Two renewals in the middle of it.
-        for (at, days_ago) in [(MESSAGES / 4, 30), (MESSAGES / 2, 2)] {
-            let reached = || accepted.load(Ordering::Relaxed) >= at || sending.is_empty();
-            until(reached, || format!("{} were sent", accepted.load(Ordering::Relaxed))).await;
-            let renewed = authority.issue(days_ago);
-            renewed.install(&server.place().certificate());
-            server.reload().await;
-            let report = probe(&authority, port, mode, None).await;
-            assert!(shows(&report, &renewed), "{mode}");
-        }
-        while let Some(lane) = sending.join_next().await {
-            lane.unwrap().unwrap_or_else(|error| panic!("{mode}: {error:?}"));
-        }
-        sent += accepted.load(Ordering::Relaxed);
-        let place = server.place();
-        let settled = || place.delivered().len() >= sent && server.idle();
-        until(settled, || format!("{} of {sent} were delivered", place.delivered().len())).await;
-        let delivered = place.delivered();
-        assert_eq!(delivered.len(), sent, "{mode}: every message, and no other");
-        assert!(delivered.values().all(|times| *times == 1), "{mode}: {delivered:?}");
     }
-    assert_eq!(sent, 2 * MESSAGES);
 }
 
-fn message(id: &str) -> Message {
+/// A steady stream over connections that end often, so that new ones meet the
+/// new certificate.
+fn policy() -> PoolPolicy {
+    let mut policy = PoolPolicy::default();
+    policy.max_messages = Some(5);
+    policy.rate_limit = Some(RateLimit::new(100, Duration::from_secs(1)));
+    policy
+}
+
+/// Sends messages by several senders at once, while two renewals come and are
+/// loaded. Returns how many were accepted: all that were sent.
+async fn stream<S: Server>(
+    server: &mut S,
+    authority: &Authority,
+    mailer: &Arc<Mailer>,
+    port: u16,
+    mode: TlsMode,
+) -> usize {
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let enough = Arc::new(AtomicBool::new(false));
+    let mut sending = JoinSet::new();
+    for _ in 0..SENDERS {
+        let (mailer, accepted, enough) = (mailer.clone(), accepted.clone(), enough.clone());
+        sending.spawn(async move {
+            while !enough.load(Ordering::Relaxed) {
+                mailer.send(message()).await?;
+                accepted.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<_, everpost::Error>(())
+        });
+    }
+    for _ in 0..2 {
+        more(&accepted).await;
+        let renewed = authority.issue_later();
+        renewed.install(&server.place().certificate());
+        server.reload().await;
+        let report = probe(authority, port, mode, None).await;
+        assert!(shows(&report, &renewed), "{mode}");
+    }
+    more(&accepted).await;
+    enough.store(true, Ordering::Relaxed);
+    while let Some(sender) = sending.join_next().await {
+        sender.unwrap().unwrap_or_else(|error| panic!("{mode}: {error:?}"));
+    }
+    accepted.load(Ordering::Relaxed)
+}
+
+/// Waits until more messages have been accepted, over new connections too.
+async fn more(accepted: &AtomicUsize) {
+    let begin = accepted.load(Ordering::Relaxed);
+    let reached = || accepted.load(Ordering::Relaxed) >= begin + MESSAGES;
+    until(reached, || format!("{} were sent", accepted.load(Ordering::Relaxed))).await;
+}
+
+fn message() -> Message {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let id = COUNT.fetch_add(1, Ordering::Relaxed);
     Message::from(format!(
         "From: a@everpost.test\r\nTo: b@everpost.test\r\nMessage-ID: <{id}@everpost.test>\r\n\
          Date: Thu, 01 Jan 2026 00:00:00 +0000\r\nSubject: test\r\n\r\nHello\r\n"
