@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future;
 use futures_util::stream::{self, StreamExt as _};
 use rustls_pki_types::ServerName;
 use tokio::time::{Instant, timeout};
@@ -15,7 +16,7 @@ use super::records::{Answer, Mx, Security};
 use super::report::{AddressReport, ProbeReport, ServerReport};
 use super::target::Target;
 use super::visit::{Case, Visit};
-use super::{Probe, compare};
+use super::{Probe, compare, published};
 use crate::finding::{Finding, FindingId};
 
 /// How many MX of a domain are probed, and how many at a time.
@@ -37,6 +38,8 @@ struct Server {
     preference: Option<u16>,
     /// The domain has no MX and is its own mail server (RFC 5321 §5.1).
     implied: bool,
+    /// What DNSSEC said of the MX records, where they were asked for.
+    proven: Option<Security>,
 }
 
 pub(super) async fn run(probe: &Probe, target: &Target) -> ProbeReport {
@@ -52,19 +55,22 @@ pub(super) async fn run(probe: &Probe, target: &Target) -> ProbeReport {
             Vec::new()
         }
     };
-    let servers: Vec<ServerReport> = stream::iter(servers)
+    let probing = stream::iter(servers)
         .map(|it| Box::pin(server(probe, target, it, judged_at)))
         .buffered(SERVERS_AT_ONCE)
-        .collect()
-        .await;
+        .collect::<Vec<ServerReport>>();
+    let (servers, (mta_sts, fetched)) =
+        future::join(probing, published::fetch_mta_sts(probe, target)).await;
+    findings.extend(fetched);
+    let policy = mta_sts.iter();
+    findings.extend(policy.flat_map(|it| published::judge_mta_sts(target, it, &servers)));
     ProbeReport {
         target: target.clone(),
         started_at,
         judged_at,
         duration: began.elapsed(),
         servers,
-        // SEAM: `mta_sts` of the domain, where `options.mta_sts` asks for it.
-        mta_sts: None,
+        mta_sts,
         findings,
     }
 }
@@ -73,7 +79,12 @@ pub(super) async fn run(probe: &Probe, target: &Target) -> ProbeReport {
 async fn servers(probe: &Probe, target: &Target) -> Result<Vec<Server>, Finding> {
     let domain = &target.host;
     if !target.mx {
-        return Ok(vec![Server { host: domain.clone(), preference: None, implied: false }]);
+        return Ok(vec![Server {
+            host: domain.clone(),
+            preference: None,
+            implied: false,
+            proven: None,
+        }]);
     }
     let failed = |text: String| Finding::new(FindingId::DnsFailed, text);
     let records = probe.records().ok_or_else(|| {
@@ -95,16 +106,22 @@ fn exchangers(domain: &str, answer: Answer<Mx>) -> Result<Vec<Server>, Finding> 
         let text = format!("DNSSEC says that the MX records of {domain} are forged or broken");
         return Err(Finding::new(FindingId::DnsFailed, text));
     }
+    let proven = Some(answer.security);
     let mut records = answer.records;
     if records.is_empty() {
-        return Ok(vec![Server { host: domain.to_owned(), preference: None, implied: true }]);
+        return Ok(vec![Server {
+            host: domain.to_owned(),
+            preference: None,
+            implied: true,
+            proven,
+        }]);
     }
     records.sort();
     let mut servers: Vec<Server> = Vec::new();
     for Mx { preference, exchange } in records {
         let host = exchange.trim_end_matches('.').to_ascii_lowercase();
         if !host.is_empty() && servers.iter().all(|known| known.host != host) {
-            servers.push(Server { host, preference: Some(preference), implied: false });
+            servers.push(Server { host, preference: Some(preference), implied: false, proven });
         }
     }
     if servers.is_empty() {
@@ -116,7 +133,7 @@ fn exchangers(domain: &str, answer: Answer<Mx>) -> Result<Vec<Server>, Finding> 
 }
 
 async fn server(probe: &Probe, target: &Target, server: Server, at: SystemTime) -> ServerReport {
-    let Server { host, preference, implied } = server;
+    let Server { host, preference, implied, proven } = server;
     let began = Instant::now();
     let mut report =
         ServerReport { host, preference, dns: None, addresses: Vec::new(), findings: Vec::new() };
@@ -134,6 +151,7 @@ async fn server(probe: &Probe, target: &Target, server: Server, at: SystemTime) 
         }
         Err(text) => report.findings.push(Finding::new(FindingId::DnsFailed, text)),
     }
+    published::judge_dane(probe, &mut report, target.port, proven, at).await;
     report.findings.extend(compare::unreachable(&report.host, &mut report.addresses));
     report.findings.extend(compare::between(&report.host, &report.addresses));
     report

@@ -38,6 +38,7 @@ mod engine;
 pub(crate) mod legacy;
 mod mta_sts;
 mod options;
+mod published;
 mod records;
 mod render;
 mod report;
@@ -143,7 +144,14 @@ pub async fn probe(target: impl Into<Target>) -> Result<ProbeReport, Error> {
 }
 
 /// The records that the operating system's resolver finds.
-// SEAM: `Resolver::system()` where the feature `dns` is on.
+#[cfg(feature = "dns")]
+fn system_records() -> Option<Arc<dyn Records>> {
+    let found = Resolver::system().inspect_err(|error| tracing::debug!(%error, "no resolver"));
+    found.ok().map(|resolver| Arc::new(resolver) as Arc<dyn Records>)
+}
+
+/// Nothing but what was set looks records up.
+#[cfg(not(feature = "dns"))]
 fn system_records() -> Option<Arc<dyn Records>> {
     None
 }

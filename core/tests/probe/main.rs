@@ -9,6 +9,7 @@ mod support;
 mod addresses;
 mod hostile;
 mod peer;
+mod published;
 mod served;
 mod words;
 
