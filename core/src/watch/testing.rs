@@ -62,6 +62,7 @@ pub(crate) fn report(at: SystemTime, leaves: &[Option<&Certificate>]) -> ProbeRe
             chain: vec![leaf.clone()],
             findings: Vec::new(),
             trust: Vec::new(),
+            staple: None,
             checked_at: at,
         }),
         dane: None,

@@ -167,7 +167,7 @@ impl Block<'_> {
                 Some(false) => "does not match",
                 None => "cannot be used",
             };
-            facts.push((Style::Dim, format!("DANE {says}, {} records", dane.records)));
+            facts.push((Style::Dim, format!("DANE {says}, {} records", dane.records.len())));
         }
         self.entry(&address.address.ip().to_string(), Style::Plain, &facts);
     }

@@ -33,6 +33,7 @@ fn bad(id: FindingId) -> Error {
         chain: Vec::new(),
         findings: vec![Finding::new(id, "no good")],
         trust: Vec::new(),
+        staple: None,
         checked_at: today(),
     };
     Error::new(ErrorKind::Certificate, Stage::Handshake, "no good")

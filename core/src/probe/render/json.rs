@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::Error;
-use crate::certificate::{Certificate, CertificateReport, TrustVerdict};
+use crate::certificate::{Certificate, CertificateReport, Staple, StapleStatus, TrustVerdict};
 use crate::finding::{Finding, Severity};
 use crate::probe::{
     AddressReport, DaneRecord, DaneReport, MtaStsPolicy, MtaStsReport, ProbeReport, ServerReport,
@@ -55,6 +55,7 @@ impl CertificateReport {
             "summary": self.summary(),
             "findings": findings(&self.findings),
             "trust": self.trust.iter().map(trust).collect::<Vec<_>>(),
+            "staple": self.staple.as_ref().map(staple),
             "chain": self.chain.iter().map(Certificate::to_json).collect::<Vec<_>>(),
         })
     }
@@ -64,11 +65,15 @@ impl Certificate {
     /// Every fact as JSON: an element of `chain` in a probe's report.
     pub fn to_json(&self) -> Value {
         json!({
+            "version": self.version(),
             "subject": self.subject(),
             "common_name": self.common_name(),
             "issuer": self.issuer(),
             "dns_names": self.dns_names(),
             "ip_addresses": self.ip_addresses(),
+            "email_addresses": self.email_addresses(),
+            "uris": self.uris(),
+            "name_count": self.name_count(),
             "serial": self.serial(),
             "not_before": moment(self.not_before()),
             "not_after": moment(self.not_after()),
@@ -77,7 +82,21 @@ impl Certificate {
             "signature_algorithm": self.signature_algorithm(),
             "is_ca": self.is_ca(),
             "is_self_signed": self.is_self_signed(),
+            "path_length": self.path_length(),
+            "key_usage": self.key_usage(),
             "extended_key_usage": self.extended_key_usage(),
+            "subject_key_id": self.subject_key_id(),
+            "authority_key_id": self.authority_key_id(),
+            "issuer_urls": self.issuer_urls(),
+            "ocsp_urls": self.ocsp_urls(),
+            "crl_urls": self.crl_urls(),
+            "signed_timestamps": self
+                .signed_timestamps()
+                .iter()
+                .map(|it| json!({ "log_id": it.log_id, "at": moment(it.at) }))
+                .collect::<Vec<_>>(),
+            "must_staple": self.must_staple(),
+            "sha1": self.sha1_fingerprint(),
             "sha256": self.fingerprint().to_string(),
             "spki_pin": self.spki_pin().to_string(),
         })
@@ -175,6 +194,22 @@ fn trust(verdict: &TrustVerdict) -> Value {
         "roots": verdict.roots,
         "trusted": verdict.trusted,
         "decides": verdict.decides,
+        "root": verdict.root,
+    })
+}
+
+fn staple(staple: &Staple) -> Value {
+    let (status, at, reason) = match staple.status {
+        StapleStatus::Good => ("good", None, None),
+        StapleStatus::Revoked { at, reason } => ("revoked", moment(at), reason),
+        StapleStatus::Unknown => ("unknown", None, None),
+    };
+    json!({
+        "status": status,
+        "revoked_at": at,
+        "reason": reason,
+        "this_update": moment(staple.this_update),
+        "next_update": staple.next_update.and_then(moment),
     })
 }
 
@@ -224,14 +259,14 @@ fn mta_sts(report: &MtaStsReport) -> Value {
         json!({
             "mode": policy.mode.as_str(),
             "mx": policy.mx,
-            "max_age": policy.max_age.as_secs(),
+            "max_age_seconds": policy.max_age.as_secs(),
         })
     };
     json!({
         "domain": report.domain,
         "id": report.id,
         "policy": report.policy.as_ref().map(policy),
-        "fetch_time": report.fetch_time.map(seconds),
+        "fetch_seconds": report.fetch_time.map(seconds),
         "report_to": report.report_to,
     })
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::certificate::testing::{Authority, Leaf, days, now};
-use crate::certificate::{Certificate, CertificateReport, TrustVerdict};
+use crate::certificate::{Certificate, CertificateReport, Staple, StapleStatus, TrustVerdict};
 use crate::finding::{Finding, FindingId, Severity};
 use crate::probe::{
     AddressReport, DaneRecord, DaneReport, MtaStsMode, MtaStsPolicy, MtaStsReport, ProbeReport,
@@ -76,7 +76,17 @@ pub(super) fn alive(address: &str, leaf: &Leaf) -> AddressReport {
             host: "mail.example.org".to_owned(),
             chain: chain.iter().map(|der| Certificate::from_der(der).unwrap()).collect(),
             findings: Vec::new(),
-            trust: vec![TrustVerdict { roots: "system".to_owned(), trusted: true, decides: true }],
+            trust: vec![TrustVerdict {
+                roots: "system".to_owned(),
+                trusted: true,
+                decides: true,
+                root: Some("Test Root".to_owned()),
+            }],
+            staple: Some(Staple {
+                status: StapleStatus::Revoked { at: now(), reason: Some("superseded") },
+                this_update: now(),
+                next_update: None,
+            }),
             checked_at: now(),
         }),
         findings: Vec::new(),
