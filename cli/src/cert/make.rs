@@ -253,14 +253,10 @@ fn summary(
     has_password: bool,
 ) -> String {
     let action = if authority.is_new { "made" } else { "renewed, under the CA that was there" };
-    let (secret, password) = match has_password {
-        true => ("with your password", "…"),
-        false => ("with an empty password", ""),
-    };
-    let [ca, key, full, pfx] =
-        ["ca.pem", "key.pem", "fullchain.pem", "server.pfx"].map(|name| folder.show(name));
-    // As it is written in a JSON file.
-    let pfx = serde_json::Value::from(pfx);
+    let secret = if has_password { "with your password" } else { "with an empty password" };
+    let [ca, key, full] = ["ca.pem", "key.pem", "fullchain.pem"].map(|name| folder.show(name));
+    // As they are written in a JSON file.
+    let [key_json, full_json] = [&key, &full].map(|path| serde_json::Value::from(path.as_str()));
     format!(
         "\
 Certificate for {hosts}
@@ -278,11 +274,13 @@ Postfix, in main.cf, then postfix reload:
   smtpd_tls_chain_files =
     {key},
     {full}
-Kestrel, in appsettings.json under Kestrel:Endpoints:Https:
+Kestrel, in appsettings.json under Kestrel:Endpoints:Https (before .NET 7, and from a PFX, it sends
+the certificate alone):
   \"Certificate\": {{
-    \"Path\": {pfx},
-    \"Password\": \"{password}\"
+    \"Path\": {full_json},
+    \"KeyPath\": {key_json}
   }}
+Servers of Windows, such as IIS, Exchange and SmarterMail: import server.pfx.
 
 To trust the CA:
   Everpost   --trust {ca}

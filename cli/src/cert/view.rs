@@ -83,6 +83,11 @@ pub(super) fn show(out: &mut impl Write, style: Style, shown: &Shown<'_>, at: Sy
             };
             row("trust", &format!("{} by {}", style.status(status, word), verdict.roots));
         }
+    } else {
+        row("trust", &style.dim("not asked: --host NAME judges name and trust"));
+    }
+    if !report.findings.is_empty() {
+        say(out, "");
     }
     for finding in &report.findings {
         let status = match finding.severity {

@@ -94,7 +94,7 @@ pub struct CertificateFile {
 impl CertificateFile {
     /// Reads a file of any of the formats; `password` opens a PFX or an
     /// encrypted key in PEM. Files are limited to 8 MiB, and the
-    /// rounds that their passwords go through to 3,000,000.
+    /// rounds that their passwords go through to 2,000,000.
     ///
     /// # Errors
     /// `invalid_config` if the file cannot be read, holds no certificate, or

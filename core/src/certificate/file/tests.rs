@@ -196,14 +196,13 @@ fn a_pfx_that_asks_for_millions_of_rounds_is_refused_at_once() {
     let world = World::new();
     let pfx = world.file().to_pfx(PASSWORD, PfxEncryption::Modern).unwrap();
     // 100,000 as an INTEGER: twice for encryption, once for the MAC.
-    let (honest, hostile) = (b"\x02\x03\x01\x86\xa0", b"\x02\x03\x7f\xff\xff");
+    let (honest, million) = (b"\x02\x03\x01\x86\xa0", b"\x02\x03\x0f\x42\x40");
     let places: Vec<_> = (0..pfx.len()).filter(|at| pfx[*at..].starts_with(honest)).collect();
     assert_eq!(places.len(), 3);
-    for at in places {
-        let mut changed = pfx.clone();
-        changed[at..at + honest.len()].copy_from_slice(hostile);
-        assert!(refusal(&changed, Some(PASSWORD)).contains("would take too long"));
-    }
+    // One million is borne, three are not.
+    let mut hostile = pfx;
+    places.iter().for_each(|at| hostile[*at..at + honest.len()].copy_from_slice(million));
+    assert!(refusal(&hostile, Some(PASSWORD)).contains("would take too long"));
 }
 
 #[test]
