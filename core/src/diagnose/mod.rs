@@ -63,7 +63,7 @@ impl Diagnosis {
     }
 
     /// As [`of`](Self::of), by an SMTP URL
-    /// ([`Mailer::from_url`](Mailer::from_url)).
+    /// ([`Mailer::from_url`]).
     ///
     /// # Errors
     /// `invalid_config` with the part that is wrong; never with the password.
