@@ -1,5 +1,7 @@
 //! Probes of servers that only a hello of old reaches.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::sync::Arc;
