@@ -116,9 +116,12 @@ fn table(options: &Options, scene: &Scene<'_>, server: &Helper) -> Result<Vec<Ro
         if !chosen && !program.ours {
             continue;
         }
-        match (program.command)(scene).map(|mut command| command.output()) {
-            // The first turn warms the caches, and shows that there is one.
-            Some(Ok(_)) => rows.push(Row { program, turns: Vec::new() }),
+        // The first turn warms the caches, and shows that there is one.
+        match (program.command)(scene).map(|command| cost_of(&command)) {
+            Some(Ok(cost)) if program.exits.contains(&cost.exit) => {
+                rows.push(Row { program, turns: Vec::new() });
+            }
+            Some(Ok(cost)) => println!("left out: {}: it ends with {}", program.name, cost.exit),
             _ => println!("left out: {}: it is not installed", program.name),
         }
     }

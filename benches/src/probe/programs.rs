@@ -132,8 +132,17 @@ pub(super) const ALL: &[Program] = &[
         // The number of what it found worth a word.
         exits: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
         command: |scene| {
-            let mut command = Command::new("testssl");
-            command.args(["--starttls", "smtp", "-S", "--quiet", "--warnings", "batch"]);
+            let mut command = Command::new("timeout");
+            command.args([
+                "300",
+                "testssl",
+                "--starttls",
+                "smtp",
+                "-S",
+                "--quiet",
+                "--warnings",
+                "batch",
+            ]);
             command.arg(format!("127.0.0.1:{}", scene.port));
             Some(command)
         },
