@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, TrustAnchor};
 
 use super::options::TrustRoots;
 use crate::Error;
-use crate::certificate::RootSet;
+use crate::certificate::{Fingerprint, RootSet};
 
 /// All roots of `sources`, each once.
 ///
@@ -78,13 +78,14 @@ impl TrustRoots {
 #[derive(Default)]
 struct Roots {
     anchors: Vec<TrustAnchor<'static>>,
-    seen: HashSet<Vec<u8>>,
+    /// By fingerprint: a copy of each would be most of what loading takes.
+    seen: HashSet<Fingerprint>,
 }
 
 impl Roots {
     fn add(&mut self, der: &CertificateDer<'_>) -> Result<(), webpki::Error> {
         let anchor = webpki::anchor_from_trusted_cert(der)?;
-        if self.seen.insert(der.to_vec()) {
+        if self.seen.insert(Fingerprint::of(der)) {
             self.anchors.push(anchor.to_owned());
         }
         Ok(())
