@@ -317,6 +317,15 @@ async fn junit_fails_the_case_of_the_address_that_is_bad() {
     assert_eq!(failure(1).unwrap().attribute("type"), Some("refused"));
     assert!(failure(1).unwrap().text().unwrap().contains("remedy: "));
     assert_eq!(failure(2).unwrap().attribute("type"), Some("dns-failed"));
+
+    world.ending(20, 90).await;
+    for (fail_on, failures) in [("warning", "2"), ("critical", "1"), ("never", "0")] {
+        let words = [&target, &*dead, "--fail-on", fail_on, "--format", "junit"];
+        let run = world.probe(&words).await;
+        let document = roxmltree::Document::parse(&run.stdout).unwrap();
+        let found = document.root_element().attribute("failures");
+        assert_eq!(found, Some(failures), "{fail_on}: a warning fails its case beside worse ones");
+    }
 }
 
 #[tokio::test]

@@ -6,28 +6,41 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use everpost::Finding;
 use everpost::probe::ProbeReport;
+use everpost::{Finding, Severity};
 
+use super::super::args::{FailOn, ProbeArgs};
 use super::super::state::State;
 use super::Output;
 
 /// All cases so far, each target a suite.
-#[derive(Default)]
 pub(super) struct Suite {
+    /// What fails a case.
+    fail_on: FailOn,
     suites: String,
     cases: usize,
     failures: usize,
     time: Duration,
 }
 
+impl Suite {
+    pub(super) fn new(args: &ProbeArgs) -> Self {
+        let (cases, failures, time) = (0, 0, Duration::ZERO);
+        Suite { fail_on: args.fail_on, suites: String::new(), cases, failures, time }
+    }
+}
+
 impl Output for Suite {
-    fn report(&mut self, report: ProbeReport, state: State) -> String {
+    fn report(&mut self, report: ProbeReport, _: State) -> String {
         let target = escaped(&report.target.to_string());
         let (mut cases, mut count, mut failures) = (String::new(), 0, 0);
+        let fail_on = self.fail_on;
         let mut case = |name: String, time: Duration, findings: Vec<&Finding>| {
-            let fails = state != State::Ok
-                && findings.iter().any(|it| Some(it.severity) == report.severity());
+            let fails = findings.iter().any(|it| match fail_on {
+                FailOn::Warning => it.severity >= Severity::Warning,
+                FailOn::Critical => it.severity >= Severity::Critical,
+                FailOn::Never => false,
+            });
             count += 1;
             failures += usize::from(fails);
             let name = escaped(&name);
@@ -79,7 +92,7 @@ impl Output for Suite {
     }
 
     fn end(&mut self, _: State) -> String {
-        let Suite { suites, cases, failures, time } = self;
+        let Suite { suites, cases, failures, time, .. } = self;
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"everpost probe\" \
              tests=\"{cases}\" failures=\"{failures}\" errors=\"0\" time=\"{:.6}\">\n{suites}\

@@ -28,7 +28,7 @@ pub(super) fn new(args: &ProbeArgs) -> Box<dyn Output> {
         Format::Jsonl => Box::new(json::Lines),
         Format::Prometheus => Box::new(Exposition(Vec::new())),
         Format::Nagios => Box::new(nagios::Plugin::new(args)),
-        Format::Junit => Box::new(junit::Suite::default()),
+        Format::Junit => Box::new(junit::Suite::new(args)),
     }
 }
 
