@@ -245,16 +245,19 @@ async fn prometheus_text_is_read_by_a_parser_also_when_the_chain_is_bad() {
     let options = ["probe", "--starttls", &target, &dead, "--format", "prometheus"];
     let run = run(&options).await;
     assert_eq!(run.code, 2);
-    openmetrics_parser::openmetrics::parse_openmetrics(&run.stdout).unwrap();
-    let parsed = openmetrics_parser::prometheus::parse_prometheus(&run.stdout).unwrap();
+    assert!(run.stdout.ends_with("# EOF\n"), "{}", run.stdout);
+    let lines = run.stdout.lines().map(|line| Ok(line.to_owned()));
+    let parsed = prometheus_parse::Scrape::parse(lines).unwrap();
+    let comments = run.stdout.lines().filter(|line| line.starts_with('#')).count();
+    assert_eq!(parsed.samples.len(), run.stdout.lines().count() - comments, "every line is read");
     let value = |family: &str, labels: &[(&str, &str)]| {
-        let samples = parsed.families[family].iter_samples().filter(|sample| {
-            let has = sample.get_labelset().unwrap();
-            labels.iter().all(|(name, value)| has.get_label_value(name) == Some(value))
+        let samples = parsed.samples.iter().filter(|sample| {
+            sample.metric == family
+                && labels.iter().all(|(name, value)| sample.labels.get(name) == Some(value))
         });
         let values: Vec<f64> = samples
             .map(|sample| match &sample.value {
-                openmetrics_parser::PrometheusValue::Gauge(number) => number.as_f64(),
+                prometheus_parse::Value::Gauge(number) => *number,
                 other => panic!("{family}: {other:?}"),
             })
             .collect();
