@@ -54,7 +54,13 @@ impl<'a> Reader<'a> {
             short @ 0..=0x7f => (usize::from(short), after_length),
             long @ 0x81..=0x83 => {
                 let (digits, body) = after_length.split_at_checked(usize::from(long & 0x7f))?;
-                (digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit)), body)
+                let length = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
+                // DER has one way to write a length: the shortest.
+                let least = if digits.len() == 1 { 0x80 } else { 1 << (8 * (digits.len() - 1)) };
+                if length < least {
+                    return None;
+                }
+                (length, body)
             }
             _ => return None,
         };
@@ -100,6 +106,12 @@ impl<'a> Signed<'a> {
         let algorithm = fields.take(SEQUENCE)?;
         let signature = whole_bytes(fields.take(BIT_STRING)?)?;
         Some(Signed { message, algorithm, signature, rest: fields })
+    }
+
+    /// As [`read`](Self::read), where nothing follows the signature:
+    /// certificates and revocation lists.
+    pub(super) fn read_alone(der: &'a [u8]) -> Option<Self> {
+        Signed::read(der).filter(|signed| signed.rest.is_empty())
     }
 }
 
@@ -178,6 +190,8 @@ mod tests {
         assert_eq!(Reader::new(&[INTEGER, 1, 5]).take(SEQUENCE), None);
         assert_eq!(Reader::new(&[INTEGER, 2, 5]).take(INTEGER), None);
         assert_eq!(Reader::new(&[INTEGER, 0x80]).take(INTEGER), None);
+        assert_eq!(Reader::new(&[INTEGER, 0x81, 1, 5]).take(INTEGER), None);
+        assert_eq!(Reader::new(&[INTEGER, 0x82, 0, 1, 5]).take(INTEGER), None);
         assert_eq!(Reader::new(&[0x1f, 1, 5]).take(0x1f), None);
         let mut reader = Reader::new(&[INTEGER, 1, 5]);
         assert_eq!(reader.optional(SEQUENCE), None);

@@ -267,13 +267,13 @@ impl Certificate {
 
     /// Whether the key `spki` (DER) made its signature.
     pub(super) fn signature_by_key(&self, spki: &[u8]) -> Signature {
-        let signed = Signed::read(&self.der);
+        let signed = Signed::read_alone(&self.der);
         signed.map_or(Signature::Unchecked, |signed| signature::check(&signed, spki))
     }
 
     /// Its key: the SubjectPublicKeyInfo in DER.
     pub(super) fn spki(&self) -> Option<&[u8]> {
-        let signed = Signed::read(&self.der)?;
+        let signed = Signed::read_alone(&self.der)?;
         let mut fields = Reader::new(signed.message).enter(der::SEQUENCE)?;
         fields.optional(der::explicit(0));
         fields.take(der::INTEGER)?;

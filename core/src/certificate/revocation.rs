@@ -72,7 +72,7 @@ impl Crl {
     /// Whether one of the keys (SubjectPublicKeyInfo in DER) signed it;
     /// [`Signature::Unchecked`] if none can be held against it.
     pub(super) fn signature_by(&self, keys: &[Vec<u8>]) -> Signature {
-        let Some(signed) = Signed::read(&self.der) else { return Signature::Bad };
+        let Some(signed) = Signed::read_alone(&self.der) else { return Signature::Bad };
         signature::check_any(&signed, keys)
     }
 

@@ -153,6 +153,9 @@ fn violates_names(case: &Case<'_>) -> bool {
 /// Where the signatures lead, whatever dates, purposes and constraints say.
 enum Walk<'a> {
     Root(Root),
+    /// A root is reached by a signature that is too weak or too strange to
+    /// check.
+    Unchecked,
     /// Each signature fits, and no root is reached.
     Unknown,
     /// The certificate at this depth was not signed by the one it names.
@@ -160,13 +163,27 @@ enum Walk<'a> {
 }
 
 fn walk<'a>(case: &Case<'a>, policy: &TrustPolicy) -> Walk<'a> {
+    let mut checked = true;
+    let reached = |root, checked| if checked { Walk::Root(root) } else { Walk::Unchecked };
     for (depth, certificate) in case.certificates() {
         if let Some(root) = policy.as_root(certificate) {
-            return Walk::Root(root);
+            if depth > 0 {
+                return reached(root, checked);
+            }
+            // Nothing below it shows that the root's key is behind it.
+            if certificate.is_self_issued() {
+                return match certificate.signature_by(certificate) {
+                    Signature::Good => Walk::Root(root),
+                    Signature::Unchecked => Walk::Unchecked,
+                    Signature::Bad => Walk::Forged(0, certificate),
+                };
+            }
         }
         let Some(issuer) = case.path.get(depth) else { break };
-        if certificate.signature_by(issuer) == Signature::Bad {
-            return Walk::Forged(depth, certificate);
+        match certificate.signature_by(issuer) {
+            Signature::Good => {}
+            Signature::Unchecked => checked = false,
+            Signature::Bad => return Walk::Forged(depth, certificate),
         }
     }
     let top = case.top();
@@ -177,7 +194,8 @@ fn walk<'a>(case: &Case<'a>, policy: &TrustPolicy) -> Walk<'a> {
     let mut forged = false;
     for root in policy.roots_named(top.issuer_der()) {
         match top.signature_by_key(&root.spki) {
-            Signature::Good | Signature::Unchecked => return Walk::Root(root),
+            Signature::Good => return reached(root, checked),
+            Signature::Unchecked => return Walk::Unchecked,
             Signature::Bad => forged = true,
         }
     }
@@ -303,7 +321,7 @@ fn verdict(case: &Case<'_>, name: &str, policy: &TrustPolicy, decides: bool) -> 
         // The other errors speak of other axes.
         Err(_) => match walk(case, policy) {
             Walk::Root(root) => Some(root),
-            Walk::Unknown | Walk::Forged(..) => None,
+            Walk::Unchecked | Walk::Unknown | Walk::Forged(..) => None,
         },
     };
     TrustVerdict {

@@ -209,6 +209,11 @@ fn each_way_of_being_untrusted_has_its_own_name() {
     // What `openssl req -x509` makes; refused even as its own anchor.
     table.add("trusted CA:TRUE", vec![own.clone()], &["wrong-purpose"]);
     table.trusting(&[&own]);
+    // By name and key it is the anchor, yet nobody signed this.
+    let end = own.len() - 1;
+    let altered = CertificateDer::from([&own[..end], &[own[end] ^ 1]].concat());
+    table.add("an anchor's copy, altered", vec![altered], &["bad-signature", "wrong-purpose"]);
+    table.trusting(&[&own]);
     table.add("CA:TRUE leaf below a root", table.chain(&ca), &["wrong-purpose"]);
     let tune: Tune = |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     let own = Leaf { tune, ..Leaf::good() }.self_signed().der;
