@@ -20,6 +20,7 @@ pub struct Exim {
 
 impl Server for Exim {
     const CACHES: bool = false;
+    const LOG: &str = "log/main";
 
     async fn start(leaf: &Leaf, _: bool) -> Self {
         let place = Place::new(&["spool", "log", "mail"]);
@@ -66,7 +67,7 @@ impl Server for Exim {
 
 impl Exim {
     async fn started(&self) {
-        self.place.logged("log/main", "daemon started", self.starts).await;
+        self.place.logged(Self::LOG, "daemon started", self.starts).await;
     }
 }
 

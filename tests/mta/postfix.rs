@@ -17,6 +17,7 @@ impl Server for Postfix {
     // Each process of smtpd(8) reads it as it starts, and serves up to 100
     // connections (max_use) or until it was idle for 100 s (max_idle).
     const CACHES: bool = true;
+    const LOG: &str = "log";
 
     async fn start(leaf: &Leaf, few: bool) -> Self {
         Postfix::start_with(leaf, few, "").await
@@ -25,7 +26,7 @@ impl Server for Postfix {
     async fn reload(&mut self) {
         self.command("reload");
         self.reloads += 1;
-        self.place.logged("log", "reload -- version", self.reloads).await;
+        self.place.logged(Self::LOG, "reload -- version", self.reloads).await;
     }
 
     fn place(&self) -> &Place {
@@ -52,7 +53,7 @@ impl Postfix {
         place.write("etc/master.cf", &MASTER.replace("{processes}", if few { "1" } else { "20" }));
         let postfix = Postfix { place, reloads: 0 };
         postfix.command("start");
-        postfix.place.logged("log", "daemon started", 1).await;
+        postfix.place.logged(Self::LOG, "daemon started", 1).await;
         postfix
     }
 
@@ -80,6 +81,8 @@ fn is_empty(folder: &Path) -> bool {
     })
 }
 
+// A message that is just being delivered at a reload is deferred by the new
+// queue manager: hence the short delays.
 const MAIN: &str = "\
 compatibility_level = 3.6
 queue_directory = {dir}/queue
@@ -104,6 +107,9 @@ virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 smtpd_peername_lookup = no
 smtpd_relay_restrictions = permit_mynetworks, reject
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
 smtpd_tls_chain_files = {dir}/server.pem
 smtpd_tls_security_level = may
 ";

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use everpost::certificate::CertificateFile;
+use everpost::probe::AddressReport;
 use everpost::{FindingId, Mailer, Message, PoolPolicy, RateLimit, TlsMode};
 use tokio::task::JoinSet;
 
-use crate::authority::Authority;
+use crate::authority::{Authority, Leaf};
 use crate::probing::{bad, probe, shows};
 use crate::server::{Server, until};
 
-/// How soon a server that watches its file serves a new one.
+/// How soon a server serves a new certificate.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Messages between two renewals, at least.
@@ -46,8 +48,8 @@ pub async fn renewed<S: Server>() {
 
         server.reload().await;
         for (port, mode) in server.place().ports() {
-            let report = probe(&authority, port, mode, Some(server.place().on_disk())).await;
-            assert!(shows(&report, &renewed), "{mode}");
+            let file = Some(server.place().on_disk());
+            let report = loaded(&authority, port, mode, file, &renewed).await;
             assert_eq!(bad(&report), [], "{mode}");
         }
         current = renewed;
@@ -61,10 +63,26 @@ pub async fn noticed<S: Server>() {
     let renewed = authority.issue(1);
     renewed.install(&server.place().certificate());
     for (port, mode) in server.place().ports() {
-        let begin = Instant::now();
-        while !shows(&probe(&authority, port, mode, None).await, &renewed) {
-            assert!(begin.elapsed() < PATIENCE, "{mode}: it still serves the old one");
+        loaded(&authority, port, mode, None, &renewed).await;
+    }
+}
+
+/// The first report that shows `leaf`. Also a reload may be logged before the
+/// last process of old has taken note of it.
+async fn loaded(
+    authority: &Authority,
+    port: u16,
+    mode: TlsMode,
+    file: Option<CertificateFile>,
+    leaf: &Leaf,
+) -> AddressReport {
+    let begin = Instant::now();
+    loop {
+        let report = probe(authority, port, mode, file.clone()).await;
+        if shows(&report, leaf) {
+            return report;
         }
+        assert!(begin.elapsed() < PATIENCE, "{mode}: the old certificate is still served");
     }
 }
 
@@ -83,8 +101,14 @@ pub async fn under_load<S: Server>() {
             assert!(resumption || stats.rotations > 0, "{mode}: no new certificate: {stats:?}");
 
             let place = server.place();
-            let settled = || place.delivered().len() >= sent && server.idle();
-            until(settled, || format!("{} of {sent} delivered", place.delivered().len())).await;
+            let mut seen = 0;
+            while seen < sent || !server.idle() {
+                // It may take its time, as long as it goes on.
+                let more = || place.delivered().len() > seen || (seen >= sent && server.idle());
+                until(more, || format!("{seen} of {sent} delivered:\n{}", place.tail(S::LOG)))
+                    .await;
+                seen = place.delivered().len();
+            }
             let delivered = place.delivered();
             assert_eq!(delivered.len(), sent, "{mode}: every message, and no other");
             assert!(delivered.values().all(|times| *times == 1), "{mode}: {delivered:?}");
@@ -124,14 +148,13 @@ async fn stream<S: Server>(
         });
     }
     for _ in 0..2 {
-        more(&accepted).await;
+        more(&accepted, &mut sending).await;
         let renewed = authority.issue_later();
         renewed.install(&server.place().certificate());
         server.reload().await;
-        let report = probe(authority, port, mode, None).await;
-        assert!(shows(&report, &renewed), "{mode}");
+        loaded(authority, port, mode, None, &renewed).await;
     }
-    more(&accepted).await;
+    more(&accepted, &mut sending).await;
     enough.store(true, Ordering::Relaxed);
     while let Some(sender) = sending.join_next().await {
         sender.unwrap().unwrap_or_else(|error| panic!("{mode}: {error:?}"));
@@ -140,9 +163,15 @@ async fn stream<S: Server>(
 }
 
 /// Waits until more messages have been accepted, over new connections too.
-async fn more(accepted: &AtomicUsize) {
+async fn more(accepted: &AtomicUsize, sending: &mut JoinSet<Result<(), everpost::Error>>) {
     let begin = accepted.load(Ordering::Relaxed);
-    let reached = || accepted.load(Ordering::Relaxed) >= begin + MESSAGES;
+    let reached = || {
+        // No sender ends before it is told to, but by an error.
+        if let Some(ended) = sending.try_join_next() {
+            panic!("a sender ended: {ended:?}");
+        }
+        accepted.load(Ordering::Relaxed) >= begin + MESSAGES
+    };
     until(reached, || format!("{} were sent", accepted.load(Ordering::Relaxed))).await;
 }
 

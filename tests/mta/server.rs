@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use everpost::TlsMode;
@@ -20,6 +20,9 @@ use crate::authority::Leaf;
 pub trait Server: Sized {
     /// Whether a renewed file is left alone until the reload.
     const CACHES: bool;
+
+    /// Where in its folder it writes its log.
+    const LOG: &'static str;
 
     /// Returns once it listens. `few` processes: one for each port, where
     /// that can be had, so that it is known which one answers.
@@ -104,8 +107,15 @@ impl Place {
     pub async fn logged(&self, log: &str, text: &str, times: usize) {
         let path = self.path(log);
         let count = || fs::read_to_string(&path).unwrap_or_default().matches(text).count();
-        until(|| count() >= times, || format!("\"{text}\" is not in the log:\n{}", tail(&path)))
-            .await;
+        let missing = || format!("\"{text}\" is not in the log:\n{}", self.tail(log));
+        until(|| count() >= times, missing).await;
+    }
+
+    /// The last lines of the log.
+    pub fn tail(&self, log: &str) -> String {
+        let text = fs::read_to_string(self.path(log)).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(30)..].join("\n")
     }
 }
 
@@ -119,12 +129,6 @@ pub async fn until(mut holds: impl FnMut() -> bool, or_else: impl FnOnce() -> St
         }
     }
     panic!("after 30 s: {}", or_else());
-}
-
-pub fn tail(path: &Path) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
 /// User and group by name.
