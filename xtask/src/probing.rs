@@ -1,5 +1,5 @@
-//! The README's walk through a probe, as a reader would take it: start the
-//! server, probe it, make its certificate expire, probe again.
+//! The README's walk, as a reader would take it: start the server, probe it,
+//! make its certificate expire, probe again, diagnose.
 //!
 //! The commands are those that the README shows, so that they cannot differ.
 
@@ -16,6 +16,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) probe: &'a str,
     /// What is typed at the server to make its certificate expire.
     pub(crate) expire: &'a str,
+    /// Finds it expired.
+    pub(crate) diagnose: &'a str,
 }
 
 impl<'a> Walk<'a> {
@@ -33,6 +35,7 @@ impl<'a> Walk<'a> {
             serve,
             probe: line("a probe", &|line| command(line, "-- probe "))?,
             expire: line("how the certificate expires", &|line| line.contains("\"expired\""))?,
+            diagnose: line("a diagnosis", &|line| command(line, "-- diagnose "))?,
         })
     }
 
@@ -53,27 +56,27 @@ impl<'a> Walk<'a> {
     fn with(&self, server: &mut Child) -> Result<(), Failure> {
         let mut output = BufReader::new(server.stdout.take().ok_or("the server has no output")?);
         expect(&mut output, "\"listening\"")?;
-        self.probe(0, "healthy")?;
+        look(self.probe, 0, "healthy")?;
         let input = server.stdin.as_mut().ok_or("the server has no input")?;
         let typed = writeln!(input, "{}", self.expire).and_then(|()| input.flush());
         typed.map_err(|error| format!("the server takes no command: {error}"))?;
         expect(&mut output, "\"ok\":true")?;
-        self.probe(2, "expired")
+        look(self.probe, 2, "expired")?;
+        look(self.diagnose, 2, "cause:     certificate of localhost expired")
     }
+}
 
-    fn probe(&self, code: i32, word: &str) -> Result<(), Failure> {
-        let mut probe = read(self.probe);
-        announce(&probe);
-        let output = probe.stderr(Stdio::inherit()).output();
-        let output = output.map_err(|error| format!("{}: {error}", self.probe))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        println!("{text}");
-        match output.status.code() {
-            Some(found) if found == code && text.contains(word) => Ok(()),
-            found => {
-                Err(format!("{} ended with {found:?}, not with {code} and {word:?}", self.probe))
-            }
-        }
+/// Runs a command that must end with `code` and say `word`.
+fn look(line: &str, code: i32, word: &str) -> Result<(), Failure> {
+    let mut command = read(line);
+    announce(&command);
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("{line}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}");
+    match output.status.code() {
+        Some(found) if found == code && text.contains(word) => Ok(()),
+        found => Err(format!("{line} ended with {found:?}, not with {code} and {word:?}")),
     }
 }
 

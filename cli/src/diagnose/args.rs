@@ -25,8 +25,8 @@ Examples:
 #[derive(Debug, clap::Args)]
 pub(crate) struct DiagnoseArgs {
     /// The server: an SMTP URL as for --url, or host[:port], where the port
-    /// decides the TLS mode
-    #[arg(value_name = "URL|HOST[:PORT]", conflicts_with_all = ["url", "host"])]
+    /// decides the TLS mode unless --tls does
+    #[arg(value_name = "URL|HOST[:PORT]", conflicts_with_all = ["url", "host", "port"])]
     pub(crate) target: Option<Secret>,
 
     #[command(flatten)]

@@ -7,7 +7,7 @@ use everpost::probe::Target;
 use everpost::{Credentials, Mailer, MailerBuilder, TlsMode};
 
 use super::compose::read_stdin;
-use crate::args::{SendArgs, ServerArgs};
+use crate::args::{SendArgs, ServerArgs, Tls};
 use crate::failure::Failure;
 use crate::secret::Secret;
 
@@ -27,7 +27,7 @@ pub(crate) async fn builder(
     target: Option<&Secret>,
 ) -> Result<MailerBuilder, Failure> {
     let mut builder = match target {
-        Some(target) => of_target(target.expose())?,
+        Some(target) => of_target(target.expose(), args.tls)?,
         None => endpoint(args)?,
     };
     if let Some(user) = &args.user {
@@ -40,12 +40,16 @@ pub(crate) async fn builder(
     Ok(builder)
 }
 
-fn of_target(text: &str) -> Result<MailerBuilder, Failure> {
+fn of_target(text: &str, tls: Option<Tls>) -> Result<MailerBuilder, Failure> {
     if text.contains("://") {
+        if tls.is_some() {
+            let text = "a URL says itself how TLS comes about: leave out --tls, or give host:port";
+            return Err(Failure::Usage(text.to_owned()));
+        }
         return Ok(Mailer::builder_from_url(text)?);
     }
     let target: Target = text.parse().map_err(|error| Failure::Usage(format!("{error}")))?;
-    let mode = usual_mode(Some(target.port));
+    let mode = tls.map_or_else(|| usual_mode(Some(target.port)), TlsMode::from);
     Ok(Mailer::builder(target.host).tls(mode).port(target.port))
 }
 

@@ -84,7 +84,10 @@ async fn four_troubles_have_four_different_and_correct_sentences() {
 async fn plain_text_on_a_port_taken_for_implicit_tls_is_said_with_the_right_url() {
     let world = World::new().await;
     let port = world.server.starttls_addr().port();
-    let run = run(&["diagnose", &format!("smtps://127.0.0.1:{port}")]).await;
+    let target = format!("127.0.0.1:{port}");
+    let asked_for = run(&["diagnose", &target, "--tls", "implicit"]).await;
+    assert!(cause(&asked_for).contains("answers in plain text (220 "), "{}", asked_for.stdout);
+    let run = run(&["diagnose", &format!("smtps://{target}")]).await;
     assert!(cause(&run).contains("answers in plain text (220 "), "{}", run.stdout);
     let remedy = sentence(&run, "remedy:");
     assert_eq!(remedy, format!("use STARTTLS on this port: smtp://127.0.0.1:{port}?tls=required"));
@@ -170,6 +173,8 @@ async fn a_wrong_command_line_is_64_and_shows_no_secret() {
         &["diagnose", "smtps://app:p4ss-w0rd@"],
         &["diagnose", "mail.example.org", "--nonsense"],
         &["diagnose", "mail.example.org", "--host", "mail.example.org"],
+        &["diagnose", "mail.example.org", "--port", "25"],
+        &["diagnose", "smtp://mail.example.org", "--tls", "implicit"],
     ] {
         let run = run(args).await.keeps_secrets();
         assert_eq!((run.code, run.stdout.as_str()), (64, ""), "{args:?}: {}", run.stderr);
