@@ -49,8 +49,11 @@ impl<'a> Walk<'a> {
         // The server ends with its input.
         drop(server.stdin.take());
         let ended = server.wait().map_err(|error| format!("the server does not end: {error}"))?;
-        result?;
-        if ended.success() { Ok(()) } else { Err(format!("the server ended with {ended}")) }
+        match result {
+            Ok(()) if ended.success() => Ok(()),
+            Ok(()) => Err(format!("the server ended with {ended}")),
+            Err(failure) => Err(format!("{failure} (the server ended with {ended})")),
+        }
     }
 
     fn with(&self, server: &mut Child) -> Result<(), Failure> {
