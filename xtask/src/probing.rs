@@ -101,11 +101,13 @@ mod tests {
     #[test]
     fn the_walk_is_what_the_readme_shows() {
         let readme = "cargo run -- rehearse --serve\ncargo run -- rehearse --serve --ca-out c\n\
-                      everpost probe h\ncargo run -- probe h\n{\"do\":\"present\",\"chain\":\"expired\"}\n";
+                      everpost probe h\ncargo run -- probe h\n{\"do\":\"present\",\"chain\":\"expired\"}\n\
+                      cargo run -- diagnose h\n";
         let walk = Walk::find(readme).unwrap();
         assert_eq!(walk.serve, "cargo run -- rehearse --serve --ca-out c");
         assert_eq!(walk.probe, "cargo run -- probe h");
         assert_eq!(walk.expire, "{\"do\":\"present\",\"chain\":\"expired\"}");
+        assert_eq!(walk.diagnose, "cargo run -- diagnose h");
         assert!(Walk::find("cargo run -- probe h\n").is_err());
     }
 }
