@@ -293,6 +293,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME", default_value = "localhost", requires = "serve")]
     pub(crate) host: String,
 
+    /// All that the server is to be, as a JSON object (docs/rehearsal.md), in
+    /// place of the single options
+    #[arg(long, value_name = "JSON", requires = "serve",
+          conflicts_with_all = ["host", "user", "tls", "no_resumption"])]
+    pub(crate) options: Option<Secret>,
+
     /// Address to listen on
     #[arg(long, value_name = "IP", default_value = "127.0.0.1", requires = "serve")]
     pub(crate) address: IpAddr,

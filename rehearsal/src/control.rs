@@ -146,6 +146,8 @@ enum Request {
     Wait {
         messages: Option<usize>,
         fault: Option<u64>,
+        #[serde(default)]
+        closed: bool,
         #[serde(default = "half_a_minute")]
         seconds: f64,
     },
@@ -314,7 +316,7 @@ impl Control {
                 self.handles.clear();
                 json!({})
             }
-            Request::Wait { messages, fault, seconds: limit } => {
+            Request::Wait { messages, fault, closed, seconds: limit } => {
                 let handle = fault.map(|fault| self.handle(fault)).transpose()?;
                 let waiting = async {
                     if let Some(messages) = messages {
@@ -322,6 +324,9 @@ impl Control {
                     }
                     if let Some(handle) = handle {
                         handle.fired().await;
+                    }
+                    if closed {
+                        server.wait_closed().await;
                     }
                 };
                 tokio::time::timeout(seconds(limit)?, waiting)

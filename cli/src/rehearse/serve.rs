@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use everpost_rehearsal::{Rehearsal, TlsVersions, control};
+use everpost_rehearsal::{Builder, Options, Rehearsal, TlsVersions, control};
 use tokio::io::BufReader;
 
 use crate::args::{ServeArgs, Version};
@@ -13,10 +13,30 @@ use crate::send::report::say;
 /// Serves until standard input ends or says stop.
 pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     let port = |port: Option<u16>| port.unwrap_or(0);
-    let mut builder = Rehearsal::builder()
-        .host(args.host.as_str())
+    let server = builder(args)?
         .address(args.address)
         .ports(port(args.implicit_port), port(args.starttls_port), port(args.plain_port))
+        .start()
+        .await?;
+    if let Some(path) = &args.ca_out {
+        let what = || format!("cannot write the CA to {}", path.display());
+        tokio::fs::write(path, server.ca_pem()).await.map_err(|e| Failure::io(what(), e))?;
+    }
+    introduce(args, &server);
+    let input = BufReader::new(tokio::io::stdin());
+    let served = control::serve(server, input, tokio::io::stdout()).await;
+    served.map_err(|error| Failure::io("the control channel broke", error))
+}
+
+/// What the server is to be, but for where it listens.
+fn builder(args: &ServeArgs) -> Result<Builder, Failure> {
+    if let Some(options) = &args.options {
+        let options: Options = serde_json::from_str(options.expose())
+            .map_err(|error| Failure::Usage(format!("--options: {error}")))?;
+        return Ok(options.into());
+    }
+    let mut builder = Rehearsal::builder()
+        .host(args.host.as_str())
         .resumption(!args.no_resumption)
         .tls_versions(match args.tls {
             None => TlsVersions::Both,
@@ -26,15 +46,7 @@ pub(super) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     if let (Some(user), Some(password)) = (&args.user, &args.password) {
         builder = builder.credentials(user.as_str(), password.expose());
     }
-    let server = builder.start().await?;
-    if let Some(path) = &args.ca_out {
-        let what = || format!("cannot write the CA to {}", path.display());
-        tokio::fs::write(path, server.ca_pem()).await.map_err(|e| Failure::io(what(), e))?;
-    }
-    introduce(args, &server);
-    let input = BufReader::new(tokio::io::stdin());
-    let served = control::serve(server, input, tokio::io::stdout()).await;
-    served.map_err(|error| Failure::io("the control channel broke", error))
+    Ok(builder)
 }
 
 /// Tells people on standard error how to send to it.
