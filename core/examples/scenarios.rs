@@ -422,7 +422,7 @@ fn filled(value: Value, known: &Value) -> Result<Value> {
             while let Some((before, after)) = rest.split_once("${") {
                 let (path, after) = after.split_once('}').ok_or("${ without }")?;
                 let value = path.split('.').fold(known, |value, name| &value[name]);
-                if before.len() + path.len() + "${}".len() == text.len() {
+                if path.len() + "${}".len() == text.len() {
                     return Ok(value.clone());
                 }
                 done += before;

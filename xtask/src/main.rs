@@ -18,6 +18,7 @@ mod probing;
 mod programs;
 mod promises;
 mod readme;
+mod scenarios;
 mod simulation;
 mod steps;
 
@@ -48,6 +49,8 @@ enum Task {
         mta: bool,
         #[command(flatten)]
         seeds: simulation::Seeds,
+        #[command(flatten)]
+        languages: scenarios::Languages,
     },
     /// Run Everpost before real mail servers: the step `mta` of the tests. Needs
     /// root on Debian, and installs Postfix and openssl where they are missing
@@ -76,7 +79,10 @@ enum Task {
 
 fn main() -> ExitCode {
     let passed = match Cli::parse().task {
-        Task::Test { what, mta, seeds } => steps::run(&simulation::choose(seeds, what), mta),
+        Task::Test { what, mta, seeds, languages } => {
+            let what = scenarios::choose(languages, simulation::choose(seeds, what));
+            steps::run(&what, mta)
+        }
         Task::TestMta => steps::run(&[mta::NAME.to_owned()], false),
         Task::Fuzz { seconds, engine, targets } => fuzz::fuzz(engine, seconds, &targets),
         Task::Bench { arguments } => match bench::bench(&arguments) {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::{fuzz, mta, page, promises, readme, simulation};
+use crate::{fuzz, mta, page, promises, readme, scenarios, simulation};
 
 /// One step.
 struct Step {
@@ -34,6 +34,11 @@ const STEPS: &[Step] = &[
         name: "matrix",
         what: "every fault at every stage is told as it is, shown as a grid",
         run: matrix,
+    },
+    Step {
+        name: scenarios::NAME,
+        what: "every scenario comes out the same in every language",
+        run: scenarios::check,
     },
     Step { name: "fuzz", what: "the fuzz targets hold for a few seconds", run: short_fuzz },
     Step { name: "doctest", what: "examples in the documentation compile and pass", run: doctest },
