@@ -189,7 +189,8 @@ impl Run {
                 json!({ "outcomes": outcomes })
             }
             Step::SendAll { messages } => {
-                let messages: Result<Vec<_>, _> = messages.into_iter().map(Letter::message).collect();
+                let messages: Result<Vec<_>, _> =
+                    messages.into_iter().map(Letter::message).collect();
                 let mut results: Vec<_> = self.mailer.send_all(messages?).collect().await;
                 results.sort_by_key(|(index, _)| *index);
                 let outcomes: Vec<_> =
@@ -203,10 +204,12 @@ impl Run {
                     break json!({ "event": awaited });
                 }
             },
-            Step::LateVerdict {} => match self.late.take().ok_or("no late verdict to wait for")?.await {
-                Some(result) => self.outcome(&result),
-                None => json!({ "delivery": null }),
-            },
+            Step::LateVerdict {} => {
+                match self.late.take().ok_or("no late verdict to wait for")?.await {
+                    Some(result) => self.outcome(&result),
+                    None => json!({ "delivery": null }),
+                }
+            }
             Step::Health {} => json!({ "status": self.mailer.health().as_str() }),
             Step::Stats {} => {
                 let stats = self.mailer.stats();
@@ -307,9 +310,7 @@ fn failure(error: &Error) -> Value {
 }
 
 fn rejected(recipients: &[RejectedRecipient]) -> Vec<Value> {
-    let one = |it: &RejectedRecipient| {
-        json!({ "address": it.address.as_str(), "reply": it.reply.code() })
-    };
+    let one = |it: &RejectedRecipient| json!({ "address": it.address.as_str(), "reply": it.reply.code() });
     recipients.iter().map(one).collect()
 }
 

@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn options_name_what_they_do_not_know_and_show_no_secret() {
-        let text = r#"{"credentials":{"u":"hunter2"},"tls":"1.2","settings":{"bare_lf_smtp":true}}"#;
+        let text =
+            r#"{"credentials":{"u":"hunter2"},"tls":"1.2","settings":{"bare_lf_smtp":true}}"#;
         let options: Options = serde_json::from_str(text).unwrap();
         assert!(options.settings.bare_lf_smtp && options.resumption);
         assert!(!format!("{options:?}").contains("hunter2"));

@@ -232,7 +232,8 @@ impl Letters {
     }
 
     fn raw(&self, id: &str) -> String {
-        const LINE: &str = "a line of seventy characters, of which a message of some size is made.\r\n";
+        const LINE: &str =
+            "a line of seventy characters, of which a message of some size is made.\r\n";
         let headers: String = self.headers.iter().map(|line| format!("{line}\r\n")).collect();
         format!(
             "From: {}\r\nTo: {}\r\nMessage-ID: <{id}>\r\nDate: Thu, 01 Jan 2026 00:00:00 +0000\r\n\
@@ -249,7 +250,8 @@ impl Letters {
 mod tests {
     use super::*;
 
-    const HEAD: &str = "[[scenario]]\nname = 'a'\npromises = []\nurl = 'x'\nend = { copies = {} }\n";
+    const HEAD: &str =
+        "[[scenario]]\nname = 'a'\npromises = []\nurl = 'x'\nend = { copies = {} }\n";
 
     #[test]
     fn what_is_misspelled_is_an_error_that_names_it() {

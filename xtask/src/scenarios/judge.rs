@@ -121,9 +121,8 @@ fn compare(expect: &Value, seen: &Value, known: &Map<String, Value>) -> Result<(
                     (_, Some(path)) => {
                         let mut names = path.trim_end_matches('}').split('.');
                         let first = names.next().and_then(|name| known.get(name));
-                        let value = names.try_fold(first, |value, name| {
-                            value.map(|value| value.get(name))
-                        });
+                        let value =
+                            names.try_fold(first, |value, name| value.map(|value| value.get(name)));
                         value.flatten().is_some_and(|value| value == seen)
                     }
                     _ => seen == text.as_str(),
