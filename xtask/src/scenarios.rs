@@ -183,11 +183,35 @@ mod tests {
     }
 
     #[test]
-    fn the_scenarios_of_the_repository_are_read_and_have_names_of_their_own() {
+    fn the_scenarios_hold_every_promise_and_bring_about_every_kind_of_error() {
         let scenarios = file::read_all(&root().join("tests/scenarios")).unwrap();
         assert!(scenarios.len() >= 40, "{}", scenarios.len());
         for promise in 1..=10 {
             assert!(scenarios.iter().any(|it| it.promises.contains(&promise)), "{promise}");
+        }
+        // An internal error is a defect: no scenario brings one about.
+        for kind in [
+            "invalid_config",
+            "invalid_message",
+            "dns",
+            "connect",
+            "timeout",
+            "tls",
+            "certificate",
+            "auth",
+            "rejected",
+            "unsupported",
+            "protocol",
+            "delivery_unknown",
+            "cancelled",
+            "closed",
+        ] {
+            let expects = |it: &Value| it["kind"] == kind;
+            let expected = scenarios.iter().any(|it| {
+                let steps = it.step.iter().filter_map(|step| step.expect.as_ref());
+                steps.chain(&it.refused).any(expects)
+            });
+            assert!(expected, "no scenario ends in {kind}");
         }
     }
 }

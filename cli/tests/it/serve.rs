@@ -74,3 +74,23 @@ async fn the_end_of_the_input_ends_the_server_and_ports_are_kept() {
     assert_eq!(listening["plain"], format!("127.0.0.1:{port}"));
     assert_eq!(listening["host"], "mail.example.test");
 }
+
+#[tokio::test]
+async fn all_that_the_server_is_to_be_can_be_said_as_one_object() {
+    let options = json!({
+        "host": "mail.example.test",
+        "credentials": { "app": "secret" },
+        "settings": { "limits": { "message_size": 1000 } },
+    });
+    let mut server = Server::start(&["--options", &options.to_string()]);
+    assert_eq!(server.line().await["host"], "mail.example.test");
+    let settings = server.ask(json!({ "do": "settings" })).await["settings"].clone();
+    assert_eq!(settings["limits"]["message_size"], 1000);
+    assert_eq!(settings["limits"]["recipients"], 1000, "what is left out has its default");
+
+    for (bad, word) in [(r#"{"pasword":"hunter2"}"#, "pasword"), ("hunter2", "--options")] {
+        let run = run(&["rehearse", "--serve", "--options", bad]).await;
+        assert_ne!(run.code, 0);
+        assert!(run.stderr.contains(word) && !run.stderr.contains("hunter2"), "{}", run.stderr);
+    }
+}

@@ -79,6 +79,8 @@ async fn a_message_a_rotation_and_a_fault_by_remote_control() {
     assert_eq!(remote.ask(set).await["settings"]["limits"]["recipients"], 3);
     assert_eq!(remote.ask(json!({"do": "wave421"})).await["connections"], 1);
     assert!(client.reply().await.starts_with("421 "));
+    assert_eq!(remote.ask(json!({"do": "wait", "closed": true})).await["ok"], true);
+    assert_eq!(remote.ask(json!({"do": "stats"})).await["stats"]["open"], 0);
     assert_eq!(remote.ask(json!({"do": "clear"})).await["ok"], true);
     assert_eq!(remote.ask(json!({"do": "received"})).await["received"], json!([]));
     assert_eq!(remote.ask(json!({"id": 9, "do": "stop"})).await, json!({"id": 9, "ok": true}));
