@@ -183,6 +183,13 @@ mod tests {
     }
 
     #[test]
+    fn languages_alone_mean_the_scenarios() {
+        let rust = Languages { lang: vec!["rust".to_owned()] };
+        assert_eq!(choose(rust, Vec::new()), [NAME]);
+        assert!(choose(Languages::default(), Vec::new()).is_empty());
+    }
+
+    #[test]
     fn the_scenarios_hold_every_promise_and_bring_about_every_kind_of_error() {
         let scenarios = file::read_all(&root().join("tests/scenarios")).unwrap();
         assert!(scenarios.len() >= 40, "{}", scenarios.len());
