@@ -293,9 +293,11 @@ async fn a_bad_renewal_is_reported_with_its_reason_and_recovered_from() {
     let error = mailer.send(message(2)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Certificate);
     assert!(error.to_string().contains("expired"), "{error}");
+    assert_eq!(error.attempts(), 1);
     let connections = server.stats().connections;
     let again = mailer.send(message(3)).await.unwrap_err();
     assert_eq!(again.kind(), ErrorKind::Certificate, "the last report answers");
+    assert_eq!(again.attempts(), 0);
     assert_eq!(server.stats().connections, connections, "without another connection");
     let explanation = mailer.explain().await;
     assert_eq!(explanation.fault, Blame::Certificate, "{explanation}");

@@ -154,8 +154,9 @@ impl Worker {
             return Opened::NotNeeded;
         }
         if is_verdict(&error) {
-            // The same verdict holds for all who wait.
-            for job in held.take().into_iter().chain(self.pool.take_all()) {
+            // The same verdict holds for all who waited for this connection.
+            for mut job in held.take().into_iter().chain(self.pool.take_all()) {
+                job.attempts += 1;
                 conclude(&self.pool, job, Err(error.clone()));
             }
             return Opened::NotNeeded;
