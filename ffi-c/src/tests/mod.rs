@@ -1,0 +1,8 @@
+//! The ABI, called as C calls it.
+
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "a test keeps what every function asks: handles of its own, each freed once"
+)]
+
+mod ground;

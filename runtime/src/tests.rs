@@ -1,0 +1,32 @@
+use super::*;
+
+#[test]
+fn a_future_runs_on_the_runtime_and_may_be_waited_for_outside_it() {
+    let task = spawn(async { std::thread::current().name().map(str::to_owned) }).unwrap();
+    let name = block_on(task).unwrap().unwrap();
+    assert!(name.is_some_and(|name| name.starts_with("everpost")));
+}
+
+#[test]
+fn a_thread_of_the_runtime_is_refused_instead_of_waiting_for_itself() {
+    let task = spawn(async { (block_on(async {}), shutdown(Duration::ZERO)) }).unwrap();
+    let refused = block_on(task).unwrap().unwrap();
+    assert!(matches!(refused, (Err(RunError::WrongThread), Err(RunError::WrongThread))));
+}
+
+#[test]
+fn of_two_values_made_at_once_both_threads_see_the_first() {
+    let value = PerProcess::new();
+    let first = value.get_or_init(|| {
+        assert_eq!(*value.get_or_init(|| 1), 1);
+        2
+    });
+    assert_eq!((*first, value.get()), (1, Some(&1)));
+}
+
+#[test]
+fn a_value_that_cannot_be_made_is_tried_again() {
+    let value = PerProcess::<u8>::new();
+    assert_eq!(value.get_or_try_init(|| Err("not now")), Err("not now"));
+    assert_eq!(value.get_or_try_init(|| Ok::<_, &str>(7)), Ok(&7));
+}
