@@ -25,7 +25,7 @@ use crate::tls::{TlsVersion, TrustRoots};
 use crate::{Endpoint, Error, TlsMode};
 
 /// Every key of the query.
-const KEYS: &[&str] = &[
+pub(crate) const KEYS: &[&str] = &[
     "allow_plaintext_auth",
     "auth",
     "auth_exclude",
@@ -193,7 +193,42 @@ fn credentials(url: &Url, config: &Config) -> Result<Option<Credentials>, Error>
     }
 }
 
-/// Sets one parameter.
+/// Sets one parameter that did not come with a URL.
+///
+/// # Errors
+/// `invalid_config`, which names the key if it is known, and what it takes.
+pub(crate) fn set_alone(config: &mut Config, key: &str, value: &str) -> Result<(), Error> {
+    let key = KEYS.iter().copied().find(|known| *known == key).ok_or_else(|| {
+        Error::config("the key is not known").with_hint(format!("known are {}", KEYS.join(", ")))
+    })?;
+    if value.chars().any(char::is_control) {
+        return Err(Error::config(format!("{key} holds control characters")));
+    }
+    let result = if key == "tls" {
+        mode(value).map(|mode| {
+            let Endpoint { port, tls, .. } = &mut config.endpoint;
+            if *port == tls.default_port() {
+                *port = mode.default_port();
+            }
+            *tls = mode;
+        })
+    } else {
+        set(config, key, value)
+    };
+    result.map_err(|expected| Error::config(format!("{key} must be {expected}")))
+}
+
+fn mode(value: &str) -> Result<TlsMode, Cow<'static, str>> {
+    match value {
+        "implicit" => Ok(TlsMode::Implicit),
+        "required" | "starttls" => Ok(TlsMode::StartTls),
+        "opportunistic" => Ok(TlsMode::Opportunistic),
+        "none" => Ok(TlsMode::None),
+        _ => Err("implicit, required, opportunistic or none".into()),
+    }
+}
+
+/// Sets one parameter but the TLS mode, which a URL has in its scheme too.
 ///
 /// # Errors
 /// What the value must be.

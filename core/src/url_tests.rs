@@ -284,3 +284,21 @@ proptest! {
         let _ = set(&mut parse("smtp://h").unwrap(), KEYS[which], &value);
     }
 }
+
+#[test]
+fn a_key_that_is_set_alone_means_what_it_means_in_a_url() {
+    let builder = crate::Mailer::builder("mail.example.org");
+    let set = builder.clone().set("max_connections", "8").unwrap().set("send_timeout", "2m");
+    let config = set.unwrap().config;
+    assert_eq!(config.pool.max_connections, 8);
+    assert_eq!(config.deadlines.send, Some(Duration::from_secs(120)));
+    let moved = builder.clone().set("tls", "required").unwrap().config.endpoint;
+    assert_eq!((moved.tls, moved.port), (TlsMode::StartTls, 587));
+    let kept = builder.clone().port(2525).set("tls", "none").unwrap().config.endpoint;
+    assert_eq!(kept.port, 2525, "a port that was set stays");
+    for (key, value) in [("max_connections", "0"), ("tls", "maybe"), ("sni", "a\nb"), ("ttl", "1")]
+    {
+        let error = builder.clone().set(key, value).unwrap_err();
+        assert_eq!(error.kind(), crate::ErrorKind::InvalidConfig, "{key}");
+    }
+}

@@ -6,7 +6,7 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use everpost::{Credentials, Delivery, Event, Mailer, TrustRoots};
+use everpost::{Credentials, Delivery, ErrorKind, Event, Mailer, TrustRoots};
 use everpost_rehearsal::{Action, At, Fault, Rehearsal, Which};
 
 async fn server() -> Rehearsal {
@@ -172,4 +172,19 @@ async fn a_send_that_times_out_after_the_dot_gets_its_verdict_late() {
     };
     assert_eq!(told, Delivery::Accepted);
     assert_eq!(mailer.stats().late_verdicts, 1);
+}
+
+#[tokio::test]
+async fn a_caller_that_says_it_leaves_is_told_at_once_what_is_known() {
+    let server = server().await;
+    let mailer = mailer(&server);
+    let error = mailer.send_until(message("<gone@example.org>"), async {}).await.unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Cancelled, Delivery::NotSent));
+
+    // The server has the message, and keeps its verdict to itself.
+    let held = server.inject(Fault::stall(At::EndOfData)).unwrap();
+    let error = mailer.send_until(message("<late@example.org>"), held.fired()).await.unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::DeliveryUnknown, Delivery::Unknown));
+    assert!(error.late_verdict().is_some());
+    assert_eq!(server.copies("<gone@example.org>"), 0);
 }

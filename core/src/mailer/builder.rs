@@ -45,6 +45,20 @@ impl MailerBuilder {
         MailerBuilder { config, network: Arc::new(Tcp), clock: Arc::new(SystemClock) }
     }
 
+    /// The keys that [`set`](Self::set) knows: those of an SMTP URL.
+    pub const KEYS: &[&str] = crate::url::KEYS;
+
+    /// Sets an option by its key in an SMTP URL, to a value as it is written
+    /// there but not percent-encoded: `set("max_connections", "8")`. `trust`
+    /// and `pin` add; `tls` moves the port with it, unless that was set.
+    ///
+    /// # Errors
+    /// `invalid_config` if the key is not known, or the value not its own.
+    pub fn set(mut self, key: &str, value: &str) -> Result<Self, Error> {
+        crate::url::set_alone(&mut self.config, key, value)?;
+        Ok(self)
+    }
+
     /// How TLS comes about: [`TlsMode::Implicit`] unless set. Also sets the
     /// port that goes with it.
     pub fn tls(mut self, mode: TlsMode) -> Self {

@@ -18,6 +18,7 @@ mod explain;
 mod generation;
 mod health;
 mod job;
+mod json;
 #[cfg(feature = "lettre-transport")]
 mod lettre;
 mod limit;
@@ -31,6 +32,8 @@ mod verdict;
 mod worker;
 
 use std::fmt;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -147,7 +150,23 @@ impl Mailer {
     /// - `unknown`: it may or may not have been delivered
     ///   ([`ErrorKind::DeliveryUnknown`]). Sending again may make a duplicate.
     pub async fn send(&self, message: impl Into<Message>) -> Result<Receipt, Error> {
-        self.dispatch(message.into()).await
+        self.send_until(message, std::future::pending()).await
+    }
+
+    /// As [`send`](Self::send), until `left` ends: then it says at once what is
+    /// known of the message.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); and when `left` ends first,
+    /// [`ErrorKind::Cancelled`] if the message was not sent, and
+    /// [`ErrorKind::DeliveryUnknown`], with a [`late
+    /// verdict`](Error::late_verdict), if it had been handed over.
+    pub async fn send_until(
+        &self,
+        message: impl Into<Message>,
+        left: impl Future<Output = ()>,
+    ) -> Result<Receipt, Error> {
+        self.dispatch(message.into(), pin!(left)).await
     }
 
     /// Sends many messages over the pool, back-to-back ones on a connection in
@@ -164,7 +183,36 @@ impl Mailer {
     where
         I: IntoIterator<Item: Into<Message>, IntoIter: Send + Unpin>,
     {
-        send_all::send_all(self.clone(), messages.into_iter())
+        let mailer = self.clone();
+        let send = move |message| {
+            let mailer = mailer.clone();
+            Box::pin(async move { mailer.send(message).await }) as send_all::Sending
+        };
+        send_all::send_all(self.send_window(), send, messages.into_iter())
+    }
+
+    /// As [`send_all`](Self::send_all), until `left` ends: each message that
+    /// has no result by then gets that of [`send_until`](Self::send_until).
+    pub fn send_all_until<I, L>(
+        &self,
+        messages: I,
+        left: L,
+    ) -> impl Stream<Item = (usize, Result<Receipt, Error>)> + Send + Unpin + use<I, L>
+    where
+        I: IntoIterator<Item: Into<Message>, IntoIter: Send + Unpin>,
+        L: Future<Output = ()> + Clone + Send + Unpin + 'static,
+    {
+        let mailer = self.clone();
+        let send = move |message| {
+            let (mailer, left) = (mailer.clone(), left.clone());
+            Box::pin(async move { mailer.send_until(message, left).await }) as send_all::Sending
+        };
+        send_all::send_all(self.send_window(), send, messages.into_iter())
+    }
+
+    /// How many messages of a batch are under way at once.
+    fn send_window(&self) -> usize {
+        self.pool().config.pool.max_connections.saturating_mul(send_all::AHEAD)
     }
 
     /// What happens in this mailer from now on.
@@ -211,7 +259,10 @@ impl Mailer {
         pool.tasks.wait().await;
     }
 
-    async fn dispatch(&self, message: Message) -> Result<Receipt, Error> {
+    async fn dispatch<L>(&self, message: Message, mut left: Pin<&mut L>) -> Result<Receipt, Error>
+    where
+        L: Future<Output = ()>,
+    {
         let pool = self.pool();
         if tokio::runtime::Handle::try_current().is_err() {
             return Err(Error::config("a mailer sends only inside a tokio runtime")
@@ -224,9 +275,13 @@ impl Mailer {
             max_attachment_size: config.max_attachment_size,
         };
         let nonce = fastrand::u128(..);
-        let prepared = prepare(&message, message.given_envelope(), limits, pool.now(), nonce)
-            .await
-            .inspect_err(|_| pool.counters.delivered(Delivery::NotSent))?;
+        let preparing = prepare(&message, message.given_envelope(), limits, pool.now(), nonce);
+        let prepared = tokio::select! {
+            biased;
+            prepared = preparing => prepared,
+            () = left.as_mut() => Err(cancelled(Stage::Prepare)),
+        };
+        let prepared = prepared.inspect_err(|_| pool.counters.delivered(Delivery::NotSent))?;
         let prepared = Arc::new(prepared);
         self.watch_over();
         let (job, ticket) = job::ticketed(Arc::clone(&prepared));
@@ -234,7 +289,7 @@ impl Mailer {
         if let Err((_, error)) = pool.submit(job) {
             return waiting.fail(error);
         }
-        waiting.wait(started).await
+        waiting.wait(started, left).await
     }
 
     /// Starts the sentinel with the first send, when there is a runtime.
@@ -256,6 +311,10 @@ impl fmt::Debug for Mailer {
     }
 }
 
+fn cancelled(stage: Stage) -> Error {
+    Error::new(ErrorKind::Cancelled, stage, "the caller cancelled")
+}
+
 /// A caller that waits. When it is dropped before the verdict, the message is
 /// cancelled or reported as unknown.
 struct Waiting<'a> {
@@ -265,7 +324,10 @@ struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    async fn wait(mut self, started: Instant) -> Result<Receipt, Error> {
+    async fn wait<L>(mut self, started: Instant, mut left: Pin<&mut L>) -> Result<Receipt, Error>
+    where
+        L: Future<Output = ()>,
+    {
         let deadlines = &self.pool.config.deadlines;
         let send_by = deadlines.send.map(|timeout| started + timeout);
         let mut checkout_by = started + deadlines.checkout;
@@ -275,6 +337,7 @@ impl Waiting<'_> {
             let verdict = tokio::select! {
                 biased;
                 verdict = ticket.verdict() => verdict,
+                () = left.as_mut() => return self.leave(),
                 () = sleep_until(wake) => {
                     if send_by.is_some_and(|send_by| Instant::now() >= send_by) {
                         return self.give_up();
@@ -289,6 +352,24 @@ impl Waiting<'_> {
             let Some(verdict) = verdict else { return self.vanished() };
             self.ticket = None;
             return verdict;
+        }
+    }
+
+    /// The caller has said that it no longer waits.
+    fn leave(mut self) -> Result<Receipt, Error> {
+        let stage = match &self.ticket {
+            Some(ticket) if !ticket.is_taken() => Stage::Checkout,
+            _ => Stage::EndOfData,
+        };
+        let error = cancelled(stage);
+        match self.ticket.take().map(Ticket::cancel) {
+            Some(Cancelled::TooLate(late)) => {
+                self.report(verdict::unknown(error).with_late_verdict(late))
+            }
+            _ => {
+                self.pool.sweep();
+                self.report(error)
+            }
         }
     }
 

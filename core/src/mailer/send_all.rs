@@ -8,36 +8,44 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::{Mailer, Receipt};
+use super::Receipt;
 use crate::error::Error;
 use crate::message::Message;
 
-type Sending = Pin<Box<dyn Future<Output = (usize, Result<Receipt, Error>)> + Send>>;
+/// One message on its way.
+pub(super) type Sending = Pin<Box<dyn Future<Output = Result<Receipt, Error>> + Send>>;
+type Numbered = Pin<Box<dyn Future<Output = (usize, Result<Receipt, Error>)> + Send>>;
 
 /// How many messages per connection are taken ahead, so that every connection
 /// always finds the next one to chain.
-const AHEAD: usize = 16;
+pub(super) const AHEAD: usize = 16;
 
-struct SendAll<I> {
-    mailer: Mailer,
+struct SendAll<I, S> {
+    send: S,
     messages: Option<I>,
     next: usize,
     window: usize,
-    sending: FuturesUnordered<Sending>,
+    sending: FuturesUnordered<Numbered>,
 }
 
-pub(super) fn send_all<I>(
-    mailer: Mailer,
+/// Sends `messages` by `send`, `window` of them at once.
+pub(super) fn send_all<I, S>(
+    window: usize,
+    send: S,
     messages: I,
-) -> impl Stream<Item = (usize, Result<Receipt, Error>)> + Send + Unpin + use<I>
+) -> impl Stream<Item = (usize, Result<Receipt, Error>)> + Send + Unpin + use<I, S>
 where
     I: Iterator<Item: Into<Message>> + Send + Unpin,
+    S: Fn(Message) -> Sending + Send + Unpin,
 {
-    let window = mailer.pool().config.pool.max_connections.saturating_mul(AHEAD);
-    SendAll { mailer, messages: Some(messages), next: 0, window, sending: FuturesUnordered::new() }
+    SendAll { send, messages: Some(messages), next: 0, window, sending: FuturesUnordered::new() }
 }
 
-impl<I: Iterator<Item: Into<Message>> + Unpin> Stream for SendAll<I> {
+impl<I, S> Stream for SendAll<I, S>
+where
+    I: Iterator<Item: Into<Message>> + Unpin,
+    S: Fn(Message) -> Sending + Unpin,
+{
     type Item = (usize, Result<Receipt, Error>);
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -47,9 +55,9 @@ impl<I: Iterator<Item: Into<Message>> + Unpin> Stream for SendAll<I> {
                 this.messages = None;
                 break;
             };
-            let (index, message, mailer) = (this.next, message.into(), this.mailer.clone());
+            let (index, sending) = (this.next, (this.send)(message.into()));
             this.next += 1;
-            this.sending.push(Box::pin(async move { (index, mailer.send(message).await) }));
+            this.sending.push(Box::pin(async move { (index, sending.await) }));
         }
         this.sending.poll_next_unpin(cx)
     }
