@@ -104,7 +104,7 @@ impl Failure {
         }
     }
 
-    fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
             Failure::Core(error) => error.to_string(),
             Failure::Own { message, hint, .. } => format!("{}: {message}; {hint}", self.kind()),
@@ -246,41 +246,28 @@ impl everpost_error {
 
     fn json(&self) -> &str {
         self.json.get_or_init(|| {
-            let failure = &self.failure;
-            let core = failure.core();
-            let reply = core.and_then(Error::reply).map(|reply| {
-                json!({
-                    "code": reply.code(),
-                    "enhanced": self.reply_enhanced(),
-                    "lines": reply.lines(),
-                })
-            });
-            let rejected = failure.rejected().iter().map(|one| {
-                json!({
-                    "address": one.address.as_str(),
-                    "code": one.reply.code(),
-                    "lines": one.reply.lines(),
-                })
-            });
-            json!({
-                "schema": "everpost.error/1",
-                "status": failure.status(),
-                "kind": failure.kind().as_str(),
-                "stage": failure.stage().as_str(),
-                "delivery": failure.delivery().as_str(),
-                "retryable": core.is_some_and(Error::is_retryable),
-                "message": self.message(),
-                "hint": failure.hint(),
-                "message_id": core.and_then(Error::message_id),
-                "attempts": core.map_or(0, Error::attempts),
-                "reply": reply,
-                "rejected": rejected.collect::<Vec<_>>(),
-                "sender": self.sender(),
-                "recipients": self.recipients().collect::<Vec<_>>(),
-                "certificate": core.and_then(Error::certificate).map(|report| report.to_json()),
-                "source": self.source(),
-            })
-            .to_string()
+            let mut json = match &self.failure {
+                Failure::Core(error) => error.to_json(),
+                own => json!({
+                    "schema": "everpost.error/1",
+                    "kind": own.kind().as_str(),
+                    "stage": own.stage().as_str(),
+                    "delivery": own.delivery().as_str(),
+                    "retryable": false,
+                    "message": self.message(),
+                    "hint": own.hint(),
+                    "message_id": null,
+                    "attempts": 0,
+                    "reply": null,
+                    "rejected": [],
+                    "sender": null,
+                    "recipients": [],
+                    "certificate": null,
+                    "causes": [],
+                }),
+            };
+            json["status"] = json!(self.failure.status());
+            json.to_string()
         })
     }
 }

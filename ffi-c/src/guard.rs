@@ -68,11 +68,6 @@ impl OwnedUserData {
     pub(crate) fn get(&self) -> *mut c_void {
         self.user_data.get()
     }
-
-    /// Gives it back to the caller without releasing it.
-    pub(crate) fn forget(mut self) {
-        self.release = None;
-    }
 }
 
 impl Drop for OwnedUserData {

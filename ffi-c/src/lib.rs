@@ -13,17 +13,39 @@
 #![allow(non_camel_case_types, reason = "types have the names they have in C")]
 #![deny(clippy::unwrap_used)]
 
+mod compose;
+mod config;
+mod envelope;
 mod error;
+mod event;
+#[cfg(feature = "fault-injection")]
+mod fault;
 mod guard;
+mod log;
+mod mailer;
+mod message;
 mod operation;
+mod receipt;
 mod status;
 mod string;
+mod token;
 
+pub use compose::*;
+pub use config::*;
+pub use envelope::*;
 pub use error::*;
+pub use event::*;
+#[cfg(feature = "fault-injection")]
+pub use fault::*;
 pub use guard::{everpost_done_fn, everpost_drop_fn};
+pub use log::*;
+pub use mailer::*;
+pub use message::*;
 pub use operation::*;
+pub use receipt::*;
 pub use status::*;
 pub use string::*;
+pub use token::*;
 
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use everpost_runtime::{PerProcess, handle};
+use everpost_runtime::{PerProcess, block_on, handle};
 use futures_util::FutureExt;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -155,6 +155,16 @@ where
     Ok(id)
 }
 
+/// Does work on this thread, and waits for it.
+pub(crate) fn wait<T>(
+    about: About,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let lost = matches!(about, About::Message);
+    block_on(AssertUnwindSafe(work).catch_unwind())?
+        .unwrap_or_else(|_| Err(Failure::panicked("inside an operation", lost)))
+}
+
 /// As the callback of an operation that has no result.
 pub(crate) fn call_done(
     done: everpost_done_fn,
@@ -192,7 +202,7 @@ pub extern "C" fn everpost_shutdown(timeout_ms: u64) -> everpost_status {
     let body = || {
         let timeout = Duration::from_millis(timeout_ms);
         let started = Instant::now();
-        let ended = everpost_runtime::block_on(tokio::time::timeout(timeout, under_way().drain()))?;
+        let ended = block_on(tokio::time::timeout(timeout, under_way().drain()))?;
         ENDING.store(true, Ordering::Release);
         let result = everpost_runtime::shutdown(timeout.saturating_sub(started.elapsed()));
         ENDING.store(false, Ordering::Release);

@@ -9,6 +9,7 @@
 //! Invariant: whatever a lock may guard at the moment of a fork lives in a
 //! [`PerProcess`], which a child never looks into.
 
+pub mod log;
 mod per_process;
 
 use std::future::Future;
@@ -60,7 +61,8 @@ pub fn block_on<F: Future>(future: F) -> Result<F::Output, RunError> {
     if is_runtime_thread() {
         return Err(RunError::WrongThread);
     }
-    Ok(handle()?.block_on(future))
+    let handle = handle()?;
+    Ok(tracing::dispatcher::with_default(log::dispatch(), || handle.block_on(future)))
 }
 
 /// Whether this thread drives futures, and so must not wait.
@@ -100,6 +102,7 @@ pub fn handle() -> Result<Handle, RunError> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("everpost")
+        .on_thread_start(log::adopt_thread)
         .enable_all()
         .build()?;
     Ok(slot.insert(runtime).handle().clone())
