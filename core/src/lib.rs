@@ -23,6 +23,7 @@ pub mod probe;
 mod session;
 pub mod smtp;
 pub mod tls;
+mod unique;
 mod url;
 #[cfg(feature = "watch")]
 pub mod watch;

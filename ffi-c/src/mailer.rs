@@ -33,7 +33,6 @@ pub(crate) fn health_number(status: Status) -> i32 {
         Status::Healthy => EVERPOST_HEALTHY,
         Status::Degraded => EVERPOST_DEGRADED,
         Status::Unhealthy => EVERPOST_UNHEALTHY,
-        Status::Unknown => EVERPOST_UNKNOWN,
     }
 }
 

@@ -202,7 +202,7 @@ pub extern "C" fn everpost_shutdown(timeout_ms: u64) -> everpost_status {
     let body = || {
         let timeout = Duration::from_millis(timeout_ms);
         let started = Instant::now();
-        let ended = block_on(tokio::time::timeout(timeout, under_way().drain()))?;
+        let ended = block_on(async { tokio::time::timeout(timeout, under_way().drain()).await })?;
         ENDING.store(true, Ordering::Release);
         let result = everpost_runtime::shutdown(timeout.saturating_sub(started.elapsed()));
         ENDING.store(false, Ordering::Release);

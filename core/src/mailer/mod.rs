@@ -274,7 +274,7 @@ impl Mailer {
             max_message_size: config.max_message_size,
             max_attachment_size: config.max_attachment_size,
         };
-        let nonce = fastrand::u128(..);
+        let nonce = crate::unique::unique();
         let preparing = prepare(&message, message.given_envelope(), limits, pool.now(), nonce);
         let prepared = tokio::select! {
             biased;

@@ -295,7 +295,7 @@ impl MessageBuilder {
             Some(id) => id.trim_start_matches('<').trim_end_matches('>').to_owned(),
             None => {
                 let domain = if domain.starts_with('[') { "localhost" } else { domain };
-                format!("{:032x}@{domain}", fastrand::u128(..))
+                format!("{:032x}@{domain}", crate::unique::unique())
             }
         };
         let is_id = !id.is_empty()

@@ -4,18 +4,11 @@ use std::ffi::c_char;
 use std::ptr;
 use std::sync::mpsc;
 
+use super::world::seen;
 use crate::error::Failure;
 use crate::operation::{About, start, start_until};
 use crate::string::{optional_text, text};
 use crate::*;
-
-fn seen(view: everpost_str) -> Option<String> {
-    if view.data.is_null() {
-        return None;
-    }
-    let bytes = unsafe { std::slice::from_raw_parts(view.data.cast::<u8>(), view.len) };
-    Some(String::from_utf8(bytes.to_vec()).unwrap())
-}
 
 /// The status that an operation's callback is given.
 fn outcome(receiver: &mpsc::Receiver<Result<(), Failure>>) -> everpost_status {

@@ -5,4 +5,10 @@
     reason = "a test keeps what every function asks: handles of its own, each freed once"
 )]
 
+#[cfg(feature = "fault-injection")]
+mod fault;
 mod ground;
+mod parts;
+mod process;
+mod sending;
+mod world;

@@ -1,0 +1,11 @@
+//! Numbers that nobody else has.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A number for a Message-ID. A forked child goes on with its parent's state
+/// of the generator, so process and time are mixed in.
+pub(crate) fn unique() -> u128 {
+    let process = u128::from(std::process::id()) << 64;
+    let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos());
+    fastrand::u128(..) ^ process ^ time
+}

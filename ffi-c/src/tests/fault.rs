@@ -1,0 +1,27 @@
+//! Panics on demand.
+
+use std::ptr;
+
+use super::world::*;
+use crate::*;
+
+#[test]
+fn a_panic_anywhere_is_an_error_and_the_library_goes_on() {
+    for place in [0, 3] {
+        let (user_data, result) = told();
+        let mut error = ptr::null_mut();
+        let id = unsafe { everpost_fault_panic(place, Some(tell_done), user_data, &raw mut error) };
+        assert_eq!((id, take(error).status), (0, EVERPOST_INTERNAL));
+        assert!(result.try_recv().is_err(), "what was not started does not call back");
+        drop(unsafe { Box::from_raw(user_data.cast::<Told>()) });
+    }
+    for place in [1, 2] {
+        let (user_data, result) = told();
+        let id =
+            unsafe { everpost_fault_panic(place, Some(tell_done), user_data, ptr::null_mut()) };
+        assert_ne!(id, 0);
+        assert_eq!(result.recv().unwrap().unwrap_err().status, EVERPOST_INTERNAL);
+    }
+    let world = World::new();
+    send(&world.mailer(), &message("<on@example.org>")).unwrap();
+}

@@ -1,0 +1,275 @@
+//! Sending, cancelling, batches, and what is told meanwhile.
+
+use std::ffi::c_void;
+use std::ptr;
+use std::sync::mpsc::{Sender, channel};
+
+use everpost_rehearsal::{At, Fault, Rotate};
+
+use super::world::*;
+use crate::*;
+
+#[test]
+fn a_message_is_sent_and_its_receipt_says_all() {
+    let world = World::new();
+    let (mailer, message) = (world.mailer(), message("<one@example.org>"));
+    let mut receipt = ptr::null_mut();
+    ok(|error| unsafe { everpost_mailer_send(mailer.0, message.0, &raw mut receipt, error) });
+    let receipt = Owned::new(receipt, everpost_receipt_free);
+    unsafe {
+        assert_eq!(seen(everpost_receipt_message_id(receipt.0)).unwrap(), "<one@example.org>");
+        assert_eq!(everpost_receipt_reply_code(receipt.0), 250);
+        assert_eq!(everpost_receipt_accepted_count(receipt.0), 1);
+        assert_eq!(seen(everpost_receipt_accepted(receipt.0, 0)).unwrap(), "ann@example.com");
+        assert_eq!(seen(everpost_receipt_accepted(receipt.0, 1)), None);
+        assert_eq!(everpost_receipt_attempts(receipt.0), 1);
+        let server = world.server.implicit_addr().to_string();
+        assert_eq!(seen(everpost_receipt_server(receipt.0)).unwrap(), server);
+        assert_eq!(seen(everpost_receipt_leaf(receipt.0)).unwrap().len(), 64);
+        assert!(seen(everpost_receipt_json(receipt.0)).unwrap().contains("everpost.receipt/1"));
+    }
+    assert_eq!(world.server.copies("<one@example.org>"), 1);
+}
+
+#[test]
+fn a_started_send_calls_back_once_also_when_its_mailer_is_freed() {
+    let world = World::new();
+    let held = world.server.inject(Fault::stall(At::EndOfData)).unwrap();
+    let mailer = world.mailer();
+    let (id, result) = begin(&mailer, &message("<freed@example.org>"));
+    world.runtime.block_on(held.fired());
+    drop(mailer);
+    held.release();
+    assert_eq!(result.recv().unwrap().unwrap(), "<freed@example.org>");
+    assert!(result.recv().is_err(), "the one call has taken the sender");
+    assert!(!everpost_cancel(id));
+}
+
+#[test]
+fn a_send_cancelled_before_it_was_handed_over_is_not_sent() {
+    let world = World::new();
+    let held = world.server.inject(Fault::stall(At::Mail)).unwrap();
+    let mailer = world.mailer();
+    let (id, result) = begin(&mailer, &message("<early@example.org>"));
+    world.runtime.block_on(held.fired());
+    assert!(everpost_cancel(id));
+    let error = result.recv().unwrap().unwrap_err();
+    assert_eq!((error.status, error.delivery.as_str()), (EVERPOST_CANCELLED, "not_sent"));
+    held.release();
+    assert_eq!(send(&mailer, &message("<next@example.org>")).unwrap(), "<next@example.org>");
+    assert_eq!(world.server.copies("<early@example.org>"), 0);
+}
+
+#[test]
+fn a_send_cancelled_after_it_was_handed_over_says_unknown_and_its_verdict_comes_late() {
+    unsafe extern "C" fn keep(
+        user_data: *mut c_void,
+        receipt: *mut everpost_receipt,
+        error: *mut everpost_error,
+    ) {
+        assert!(receipt.is_null());
+        let sender = unsafe { Box::from_raw(user_data.cast::<Sender<usize>>()) };
+        sender.send(error as usize).unwrap();
+    }
+    let world = World::new();
+    let held = world.server.inject(Fault::stall(At::EndOfData)).unwrap();
+    let (mailer, message) = (world.mailer(), message("<late@example.org>"));
+    let (sender, receiver) = channel::<usize>();
+    let user_data = Box::into_raw(Box::new(sender)).cast();
+    let id = unsafe {
+        everpost_mailer_send_start(mailer.0, message.0, Some(keep), user_data, ptr::null_mut())
+    };
+    world.runtime.block_on(held.fired());
+    assert!(everpost_cancel(id));
+    let of = Owned::new(receiver.recv().unwrap() as *mut everpost_error, everpost_error_free);
+    assert_eq!(unsafe { everpost_error_status(of.0) }, EVERPOST_DELIVERY_UNKNOWN);
+    let mut verdict = everpost_str::ABSENT;
+    ok(|error| unsafe { everpost_error_late_verdict(of.0, 0, &raw mut verdict, error) });
+    assert_eq!(seen(verdict), None, "the server still keeps it");
+    held.release();
+    ok(|error| unsafe { everpost_error_late_verdict(of.0, 60_000, &raw mut verdict, error) });
+    assert_eq!(seen(verdict).unwrap(), "accepted");
+}
+
+#[test]
+fn a_callback_may_start_another_send_but_not_wait_for_one() {
+    struct Again<'a> {
+        mailer: &'a Owned<everpost_mailer>,
+        message: &'a Owned<everpost_message>,
+        told: Sender<(everpost_status, Result<String, Seen>)>,
+    }
+    unsafe extern "C" fn again(
+        user_data: *mut c_void,
+        receipt: *mut everpost_receipt,
+        _: *mut everpost_error,
+    ) {
+        let _receipt = Owned::new(receipt, everpost_receipt_free);
+        let again = unsafe { Box::from_raw(user_data.cast::<Again<'_>>()) };
+        let refused = send(again.mailer, again.message).unwrap_err().status;
+        let (_, result) = begin(again.mailer, again.message);
+        // Its result comes on this thread or another: not to be waited for.
+        let told = again.told.clone();
+        std::thread::spawn(move || told.send((refused, result.recv().unwrap())).unwrap());
+    }
+    let world = World::new();
+    let (mailer, message) = (world.mailer(), message("<again@example.org>"));
+    let (told, result) = channel();
+    let again_data = Again { mailer: &mailer, message: &message, told };
+    let user_data = Box::into_raw(Box::new(again_data)).cast();
+    let id = unsafe {
+        everpost_mailer_send_start(mailer.0, message.0, Some(again), user_data, ptr::null_mut())
+    };
+    assert_ne!(id, 0);
+    let (refused, sent) = result.recv().unwrap();
+    assert_eq!(refused, EVERPOST_WRONG_THREAD);
+    assert_eq!(sent.unwrap(), "<again@example.org>");
+}
+
+unsafe extern "C" fn count(
+    user_data: *mut c_void,
+    index: usize,
+    receipt: *mut everpost_receipt,
+    error: *mut everpost_error,
+) {
+    let told = unsafe { &*user_data.cast::<Sender<(usize, everpost_status)>>() };
+    let status = if error.is_null() { EVERPOST_OK } else { take(error).status };
+    unsafe { everpost_receipt_free(receipt) };
+    told.send((index, status)).unwrap();
+}
+
+#[test]
+fn every_message_of_a_batch_has_one_result_blocking_or_not_or_cancelled() {
+    let world = World::new();
+    let mailer = world.mailer();
+    let messages: Vec<_> =
+        (0..40).map(|index| message(&format!("<batch.{index}@example.org>"))).collect();
+    let handles: Vec<_> = messages.iter().map(|it| it.0.cast_const()).collect();
+    let (told, results) = channel::<(usize, everpost_status)>();
+    let user_data = (&raw const told).cast_mut().cast();
+    let (at, len) = (handles.as_ptr(), handles.len());
+    ok(|error| unsafe {
+        everpost_mailer_send_all(mailer.0, at, len, Some(count), user_data, error)
+    });
+    let mut seen: Vec<_> = results.try_iter().collect();
+    seen.sort_unstable();
+    assert_eq!(seen, (0..40).map(|index| (index, EVERPOST_OK)).collect::<Vec<_>>());
+    assert_eq!(world.server.copies("<batch.7@example.org>"), 1);
+
+    // Now all of them wait for the server, until they are cancelled.
+    unsafe extern "C" fn done(user_data: *mut c_void, error: *mut everpost_error) {
+        assert!(error.is_null());
+        let told = unsafe { &*user_data.cast::<Sender<(usize, everpost_status)>>() };
+        told.send((usize::MAX, EVERPOST_OK)).unwrap();
+    }
+    let held = world.server.inject(Fault::stall(At::Mail).on(everpost_rehearsal::Which::Every));
+    let held = held.unwrap();
+    let mut error = ptr::null_mut();
+    let id = unsafe {
+        everpost_mailer_send_all_start(
+            mailer.0,
+            at,
+            len,
+            Some(count),
+            Some(done),
+            user_data,
+            &raw mut error,
+        )
+    };
+    world.runtime.block_on(held.fired());
+    assert!(everpost_cancel(id));
+    let mut cancelled: Vec<_> = (0..41).map(|_| results.recv().unwrap()).collect();
+    assert_eq!(cancelled.pop().unwrap().0, usize::MAX, "done comes last");
+    cancelled.sort_unstable();
+    let expected: Vec<_> = (0..40).map(|index| (index, EVERPOST_CANCELLED)).collect();
+    assert_eq!(cancelled, expected);
+    held.release();
+}
+
+#[test]
+fn events_are_told_in_order_and_their_user_data_is_released_once() {
+    unsafe extern "C" fn told(user_data: *mut c_void, event: *const everpost_event) {
+        let sender = unsafe { &*user_data.cast::<Sender<String>>() };
+        unsafe {
+            assert!(seen(everpost_event_json(event)).unwrap().contains("everpost.event/1"));
+            assert!(seen(everpost_event_message(event)).is_some());
+            assert_eq!(everpost_event_missed(event), 0);
+            let _ = sender.send(seen(everpost_event_name(event)).unwrap());
+        }
+    }
+    unsafe extern "C" fn release(user_data: *mut c_void) {
+        drop(unsafe { Box::from_raw(user_data.cast::<Sender<String>>()) });
+    }
+    let world = World::new();
+    let config = world.config();
+    let (sender, events) = channel::<String>();
+    let user_data = Box::into_raw(Box::new(sender)).cast();
+    ok(|error| unsafe {
+        everpost_config_events(config.0, Some(told), Some(release), user_data, error)
+    });
+    let mailer = mailer(&config);
+    drop(config);
+    send(&mailer, &message("<before@example.org>")).unwrap();
+    world.runtime.block_on(world.server.rotate(Rotate::default())).unwrap();
+    world.runtime.block_on(world.server.drop_connections(everpost_rehearsal::Cut::Fin));
+    send(&mailer, &message("<after@example.org>")).unwrap();
+    let names: Vec<_> =
+        std::iter::from_fn(|| events.recv().ok()).take_while(|name| name != "rotated").collect();
+    assert!(names.iter().all(|name| name == "retired" || name == "retried"), "{names:?}");
+    drop(mailer);
+    // Ends only when the release has dropped the sender.
+    assert!(events.iter().all(|name| name == "retired"));
+}
+
+#[test]
+fn a_token_provider_is_asked_and_its_refusal_is_the_cause() {
+    unsafe extern "C" fn answer(_: *mut c_void, request: *mut everpost_token_request) {
+        let request = request as usize;
+        std::thread::spawn(move || {
+            let request = request as *mut everpost_token_request;
+            unsafe { everpost_token_answer(request, c"token".as_ptr(), EVERPOST_NUL) }
+        });
+    }
+    unsafe extern "C" fn refuse(_: *mut c_void, request: *mut everpost_token_request) {
+        unsafe { everpost_token_refuse(request, c"nobody is in".as_ptr(), EVERPOST_NUL) }
+    }
+    let world = World::with(everpost_rehearsal::Rehearsal::builder().token("app", "token"));
+    let config = world.config();
+    let provide = |ask: everpost_token_fn| {
+        let (user, user_len) = (c"app".as_ptr(), EVERPOST_NUL);
+        let none = ptr::null_mut();
+        ok(|error| unsafe {
+            everpost_config_token_provider(config.0, user, user_len, ask, None, none, error)
+        });
+    };
+    provide(Some(answer));
+    send(&mailer(&config), &message("<token@example.org>")).unwrap();
+    provide(Some(refuse));
+    let error = send(&mailer(&config), &message("<none@example.org>")).unwrap_err();
+    assert_eq!(error.status, EVERPOST_AUTH);
+    assert!(error.message.contains("token"), "{}", error.message);
+}
+
+#[test]
+fn health_and_counters_tell_what_happened() {
+    let world = World::new();
+    let mailer = world.mailer();
+    send(&mailer, &message("<counted@example.org>")).unwrap();
+    assert_eq!(unsafe { everpost_mailer_health(mailer.0) }, EVERPOST_HEALTHY);
+    type Describe = unsafe extern "C" fn(
+        *const everpost_mailer,
+        *mut *mut everpost_text,
+        *mut *mut everpost_error,
+    ) -> everpost_status;
+    let read = |describe: Describe| {
+        let mut text = ptr::null_mut();
+        ok(|error| unsafe { describe(mailer.0, &raw mut text, error) });
+        let text = Owned::new(text, everpost_text_free);
+        seen(unsafe { everpost_text_view(text.0) }).unwrap()
+    };
+    assert!(read(everpost_mailer_health_json).contains("\"status\":\"healthy\""));
+    assert!(read(everpost_mailer_stats_json).contains("\"accepted\":1"));
+    assert!(read(everpost_mailer_stats_prometheus).contains("delivery=\"accepted\"} 1"));
+    ok(|error| unsafe { everpost_mailer_close(mailer.0, error) });
+    let error = send(&mailer, &message("<closed@example.org>")).unwrap_err();
+    assert_eq!(error.status, EVERPOST_CLOSED);
+}
