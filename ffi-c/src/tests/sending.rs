@@ -145,7 +145,7 @@ fn every_message_of_a_batch_has_one_result_blocking_or_not_or_cancelled() {
         (0..40).map(|index| message(&format!("<batch.{index}@example.org>"))).collect();
     let handles: Vec<_> = messages.iter().map(|it| it.0.cast_const()).collect();
     let (told, results) = channel::<(usize, everpost_status)>();
-    let user_data = (&raw const told).cast_mut().cast();
+    let user_data = Box::into_raw(Box::new(told)).cast();
     let (at, len) = (handles.as_ptr(), handles.len());
     ok(|error| unsafe {
         everpost_mailer_send_all(mailer.0, at, len, Some(count), user_data, error)
@@ -158,7 +158,7 @@ fn every_message_of_a_batch_has_one_result_blocking_or_not_or_cancelled() {
     // Now all of them wait for the server, until they are cancelled.
     unsafe extern "C" fn done(user_data: *mut c_void, error: *mut everpost_error) {
         assert!(error.is_null());
-        let told = unsafe { &*user_data.cast::<Sender<(usize, everpost_status)>>() };
+        let told = unsafe { Box::from_raw(user_data.cast::<Sender<(usize, everpost_status)>>()) };
         told.send((usize::MAX, EVERPOST_OK)).unwrap();
     }
     let held = world.server.inject(Fault::stall(At::Mail).on(everpost_rehearsal::Which::Every));
@@ -177,7 +177,7 @@ fn every_message_of_a_batch_has_one_result_blocking_or_not_or_cancelled() {
     };
     world.runtime.block_on(held.fired());
     assert!(everpost_cancel(id));
-    let mut cancelled: Vec<_> = (0..41).map(|_| results.recv().unwrap()).collect();
+    let mut cancelled: Vec<_> = results.iter().collect();
     assert_eq!(cancelled.pop().unwrap().0, usize::MAX, "done comes last");
     cancelled.sort_unstable();
     let expected: Vec<_> = (0..40).map(|index| (index, EVERPOST_CANCELLED)).collect();
