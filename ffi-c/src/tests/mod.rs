@@ -11,4 +11,5 @@ mod ground;
 mod parts;
 mod process;
 mod sending;
+mod telling;
 mod world;

@@ -1,10 +1,10 @@
-//! Sending, cancelling, batches, and what is told meanwhile.
+//! Sending, cancelling, and batches.
 
 use std::ffi::c_void;
 use std::ptr;
 use std::sync::mpsc::{Sender, channel};
 
-use everpost_rehearsal::{At, Fault, Rotate};
+use everpost_rehearsal::{At, Fault};
 
 use super::world::*;
 use crate::*;
@@ -29,6 +29,44 @@ fn a_message_is_sent_and_its_receipt_says_all() {
         assert!(seen(everpost_receipt_json(receipt.0)).unwrap().contains("everpost.receipt/1"));
     }
     assert_eq!(world.server.copies("<one@example.org>"), 1);
+}
+
+#[test]
+fn a_file_is_sent_and_one_that_cannot_be_read_is_said_to_be_so() {
+    let world = World::new();
+    let mailer = world.mailer();
+    let file = |path: &str| {
+        let mut message = ptr::null_mut();
+        let (at, len) = (path.as_ptr().cast(), path.len());
+        ok(|error| unsafe { everpost_message_from_file(at, len, &raw mut message, error) });
+        Owned::new(message, everpost_message_free)
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("message.eml");
+    let text = "From: a@example.org\nTo: b@example.com\nMessage-ID: <file@example.org>\n\nhi\n";
+    std::fs::write(&path, text).unwrap();
+    let sent = send(&mailer, &file(path.to_str().unwrap())).unwrap();
+    assert_eq!(sent, "<file@example.org>");
+    let error = send(&mailer, &file(folder.path().join("none").to_str().unwrap())).unwrap_err();
+    assert_eq!((error.status, error.delivery.as_str()), (EVERPOST_INVALID_MESSAGE, "not_sent"));
+}
+
+#[test]
+fn a_client_certificate_is_shown_to_a_server_that_asks_for_one() {
+    let builder = everpost_rehearsal::Rehearsal::builder().credentials("app", "secret");
+    let world = World::with(builder.client_auth(everpost_rehearsal::ClientAuth::Required));
+    let config = world.config();
+    let shown = world.server.client_certificate("app").unwrap();
+    let (chain, key) = (shown.chain_pem.as_bytes(), shown.key_pem.as_bytes());
+    let identify = |chain: &[u8], key: &[u8], error| unsafe {
+        let (chain_len, key_len) = (chain.len(), key.len());
+        let (chain, key) = (chain.as_ptr(), key.as_ptr());
+        everpost_config_client_identity(config.0, chain, chain_len, key, key_len, error)
+    };
+    assert_eq!(failed(|error| identify(key, chain, error)).status, EVERPOST_INVALID_CONFIG);
+    assert!(send(&mailer(&config), &message("<unknown@example.org>")).is_err());
+    ok(|error| identify(chain, key, error));
+    send(&mailer(&config), &message("<known@example.org>")).unwrap();
 }
 
 #[test]
@@ -125,6 +163,34 @@ fn a_callback_may_start_another_send_but_not_wait_for_one() {
     assert_eq!(sent.unwrap(), "<again@example.org>");
 }
 
+#[test]
+fn whoever_wins_the_race_of_cancelling_there_is_one_result_and_it_is_true() {
+    let world = World::new();
+    let mailer = world.mailer();
+    send(&mailer, &message("<warm@example.org>")).unwrap();
+    let ids: Vec<_> = (0..60).map(|index| format!("<race.{index}@example.org>")).collect();
+    let begun: Vec<_> = ids.iter().map(|id| begin(&mailer, &message(id))).collect();
+    let operations: Vec<_> = begun.iter().map(|(id, _)| *id).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| operations.iter().for_each(|id| _ = everpost_cancel(*id)));
+        }
+    });
+    let results: Vec<_> = begun.iter().map(|(_, result)| result.recv().unwrap()).collect();
+    assert!(begun.iter().all(|(_, result)| result.recv().is_err()), "one result each");
+    ok(|error| unsafe { everpost_mailer_close(mailer.0, error) });
+    world.runtime.block_on(world.server.wait_closed());
+    for (id, result) in ids.iter().zip(results) {
+        let copies = world.server.copies(id);
+        match result.map_err(|error| error.status) {
+            Ok(_) => assert_eq!(copies, 1, "{id}"),
+            Err(EVERPOST_CANCELLED) => assert_eq!(copies, 0, "{id}"),
+            Err(EVERPOST_DELIVERY_UNKNOWN) => assert!(copies <= 1, "{id}"),
+            Err(other) => panic!("{id}: {other}"),
+        }
+    }
+}
+
 unsafe extern "C" fn count(
     user_data: *mut c_void,
     index: usize,
@@ -183,93 +249,4 @@ fn every_message_of_a_batch_has_one_result_blocking_or_not_or_cancelled() {
     let expected: Vec<_> = (0..40).map(|index| (index, EVERPOST_CANCELLED)).collect();
     assert_eq!(cancelled, expected);
     held.release();
-}
-
-#[test]
-fn events_are_told_in_order_and_their_user_data_is_released_once() {
-    unsafe extern "C" fn told(user_data: *mut c_void, event: *const everpost_event) {
-        let sender = unsafe { &*user_data.cast::<Sender<String>>() };
-        unsafe {
-            assert!(seen(everpost_event_json(event)).unwrap().contains("everpost.event/1"));
-            assert!(seen(everpost_event_message(event)).is_some());
-            assert_eq!(everpost_event_missed(event), 0);
-            let _ = sender.send(seen(everpost_event_name(event)).unwrap());
-        }
-    }
-    unsafe extern "C" fn release(user_data: *mut c_void) {
-        drop(unsafe { Box::from_raw(user_data.cast::<Sender<String>>()) });
-    }
-    let world = World::new();
-    let config = world.config();
-    let (sender, events) = channel::<String>();
-    let user_data = Box::into_raw(Box::new(sender)).cast();
-    ok(|error| unsafe {
-        everpost_config_events(config.0, Some(told), Some(release), user_data, error)
-    });
-    let mailer = mailer(&config);
-    drop(config);
-    send(&mailer, &message("<before@example.org>")).unwrap();
-    world.runtime.block_on(world.server.rotate(Rotate::default())).unwrap();
-    world.runtime.block_on(world.server.drop_connections(everpost_rehearsal::Cut::Fin));
-    send(&mailer, &message("<after@example.org>")).unwrap();
-    let names: Vec<_> =
-        std::iter::from_fn(|| events.recv().ok()).take_while(|name| name != "rotated").collect();
-    assert!(names.iter().all(|name| name == "retired" || name == "retried"), "{names:?}");
-    drop(mailer);
-    // Ends only when the release has dropped the sender.
-    assert!(events.iter().all(|name| name == "retired"));
-}
-
-#[test]
-fn a_token_provider_is_asked_and_its_refusal_is_the_cause() {
-    unsafe extern "C" fn answer(_: *mut c_void, request: *mut everpost_token_request) {
-        let request = request as usize;
-        std::thread::spawn(move || {
-            let request = request as *mut everpost_token_request;
-            unsafe { everpost_token_answer(request, c"token".as_ptr(), EVERPOST_NUL) }
-        });
-    }
-    unsafe extern "C" fn refuse(_: *mut c_void, request: *mut everpost_token_request) {
-        unsafe { everpost_token_refuse(request, c"nobody is in".as_ptr(), EVERPOST_NUL) }
-    }
-    let world = World::with(everpost_rehearsal::Rehearsal::builder().token("app", "token"));
-    let config = world.config();
-    let provide = |ask: everpost_token_fn| {
-        let (user, user_len) = (c"app".as_ptr(), EVERPOST_NUL);
-        let none = ptr::null_mut();
-        ok(|error| unsafe {
-            everpost_config_token_provider(config.0, user, user_len, ask, None, none, error)
-        });
-    };
-    provide(Some(answer));
-    send(&mailer(&config), &message("<token@example.org>")).unwrap();
-    provide(Some(refuse));
-    let error = send(&mailer(&config), &message("<none@example.org>")).unwrap_err();
-    assert_eq!(error.status, EVERPOST_AUTH);
-    assert!(error.message.contains("token"), "{}", error.message);
-}
-
-#[test]
-fn health_and_counters_tell_what_happened() {
-    let world = World::new();
-    let mailer = world.mailer();
-    send(&mailer, &message("<counted@example.org>")).unwrap();
-    assert_eq!(unsafe { everpost_mailer_health(mailer.0) }, EVERPOST_HEALTHY);
-    type Describe = unsafe extern "C" fn(
-        *const everpost_mailer,
-        *mut *mut everpost_text,
-        *mut *mut everpost_error,
-    ) -> everpost_status;
-    let read = |describe: Describe| {
-        let mut text = ptr::null_mut();
-        ok(|error| unsafe { describe(mailer.0, &raw mut text, error) });
-        let text = Owned::new(text, everpost_text_free);
-        seen(unsafe { everpost_text_view(text.0) }).unwrap()
-    };
-    assert!(read(everpost_mailer_health_json).contains("\"status\":\"healthy\""));
-    assert!(read(everpost_mailer_stats_json).contains("\"accepted\":1"));
-    assert!(read(everpost_mailer_stats_prometheus).contains("delivery=\"accepted\"} 1"));
-    ok(|error| unsafe { everpost_mailer_close(mailer.0, error) });
-    let error = send(&mailer, &message("<closed@example.org>")).unwrap_err();
-    assert_eq!(error.status, EVERPOST_CLOSED);
 }
