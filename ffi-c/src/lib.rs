@@ -13,11 +13,13 @@
 #![allow(non_camel_case_types, reason = "types have the names they have in C")]
 #![deny(clippy::unwrap_used)]
 
+mod batch;
 mod compose;
 mod config;
 mod envelope;
 mod error;
 mod event;
+mod failure;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod guard;
@@ -30,6 +32,7 @@ mod status;
 mod string;
 mod token;
 
+pub use batch::*;
 pub use compose::*;
 pub use config::*;
 pub use envelope::*;

@@ -29,6 +29,7 @@ mod send_all;
 mod sentinel;
 mod stats;
 mod verdict;
+mod waiting;
 mod worker;
 
 use std::fmt;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_core::Stream;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 pub use builder::MailerBuilder;
 pub use event::{Event, Events, Leaf, Retirement};
@@ -48,12 +49,12 @@ pub use job::LateVerdict;
 pub use receipt::{Receipt, RejectedRecipient};
 pub use stats::Stats;
 
-use self::job::{Cancelled, Ticket};
 use self::pool::Pool;
+use self::waiting::{Waiting, cancelled};
 use crate::config::Config;
 use crate::endpoint::{Endpoint, TlsMode};
-use crate::error::{Delivery, Error, ErrorKind, Stage};
-use crate::message::{Limits, Message, Prepared, prepare};
+use crate::error::{Delivery, Error, Stage};
+use crate::message::{Limits, Message, prepare};
 
 /// Sends mail through pooled connections that survive every rotation of the
 /// server's certificate.
@@ -148,7 +149,8 @@ impl Mailer {
     ///   been.
     /// - `refused`: the server will not deliver it; [`Error::reply`] says why.
     /// - `unknown`: it may or may not have been delivered
-    ///   ([`ErrorKind::DeliveryUnknown`]). Sending again may make a duplicate.
+    ///   ([`ErrorKind::DeliveryUnknown`](crate::ErrorKind)). Sending again may
+    ///   make a duplicate.
     pub async fn send(&self, message: impl Into<Message>) -> Result<Receipt, Error> {
         self.send_until(message, std::future::pending()).await
     }
@@ -158,9 +160,9 @@ impl Mailer {
     ///
     /// # Errors
     /// As [`send`](Self::send); and when `left` ends first,
-    /// [`ErrorKind::Cancelled`] if the message was not sent, and
-    /// [`ErrorKind::DeliveryUnknown`], with a [`late
-    /// verdict`](Error::late_verdict), if it had been handed over.
+    /// [`ErrorKind::Cancelled`](crate::ErrorKind) if the message was not sent,
+    /// and [`ErrorKind::DeliveryUnknown`](crate::ErrorKind) with a
+    /// [late verdict](Error::late_verdict) if it had been handed over.
     pub async fn send_until(
         &self,
         message: impl Into<Message>,
@@ -308,169 +310,5 @@ impl fmt::Debug for Mailer {
         f.debug_struct("Mailer")
             .field("endpoint", &self.endpoint().to_string())
             .finish_non_exhaustive()
-    }
-}
-
-fn cancelled(stage: Stage) -> Error {
-    Error::new(ErrorKind::Cancelled, stage, "the caller cancelled")
-}
-
-/// A caller that waits. When it is dropped before the verdict, the message is
-/// cancelled or reported as unknown.
-struct Waiting<'a> {
-    pool: &'a Arc<Pool>,
-    message: &'a Arc<Prepared>,
-    ticket: Option<Ticket>,
-}
-
-impl Waiting<'_> {
-    async fn wait<L>(mut self, started: Instant, mut left: Pin<&mut L>) -> Result<Receipt, Error>
-    where
-        L: Future<Output = ()>,
-    {
-        let deadlines = &self.pool.config.deadlines;
-        let send_by = deadlines.send.map(|timeout| started + timeout);
-        let mut checkout_by = started + deadlines.checkout;
-        loop {
-            let Some(ticket) = &mut self.ticket else { return self.vanished() };
-            let wake = send_by.map_or(checkout_by, |send_by| send_by.min(checkout_by));
-            let verdict = tokio::select! {
-                biased;
-                verdict = ticket.verdict() => verdict,
-                () = left.as_mut() => return self.leave(),
-                () = sleep_until(wake) => {
-                    if send_by.is_some_and(|send_by| Instant::now() >= send_by) {
-                        return self.give_up();
-                    }
-                    if ticket.cancel_queued() {
-                        return self.crowded_out();
-                    }
-                    checkout_by = Instant::now() + deadlines.checkout;
-                    continue;
-                }
-            };
-            let Some(verdict) = verdict else { return self.vanished() };
-            self.ticket = None;
-            return verdict;
-        }
-    }
-
-    /// The caller has said that it no longer waits.
-    fn leave(mut self) -> Result<Receipt, Error> {
-        let stage = match &self.ticket {
-            Some(ticket) if !ticket.is_taken() => Stage::Checkout,
-            _ => Stage::EndOfData,
-        };
-        let error = cancelled(stage);
-        match self.ticket.take().map(Ticket::cancel) {
-            Some(Cancelled::TooLate(late)) => {
-                self.report(verdict::unknown(error).with_late_verdict(late))
-            }
-            _ => {
-                self.pool.sweep();
-                self.report(error)
-            }
-        }
-    }
-
-    /// The deadline of the send has passed.
-    fn give_up(mut self) -> Result<Receipt, Error> {
-        let timeout = self.pool.config.deadlines.send.unwrap_or_default();
-        let text = format!("the send did not end within {timeout:?}");
-        let stage = match &self.ticket {
-            Some(ticket) if !ticket.is_taken() => Stage::Checkout,
-            _ => Stage::EndOfData,
-        };
-        let mut error = Error::new(ErrorKind::Timeout, stage, text);
-        match self.ticket.take().map(Ticket::cancel) {
-            Some(Cancelled::TooLate(late)) => {
-                let error = verdict::unknown(error).with_late_verdict(late);
-                self.report(error)
-            }
-            _ => {
-                if let Some(last) = self.pool.last_error() {
-                    error = error.with_detail(last.message_text()).with_source(last);
-                }
-                self.report(error)
-            }
-        }
-    }
-
-    /// No connection came free in time.
-    fn crowded_out(mut self) -> Result<Receipt, Error> {
-        self.ticket = None;
-        self.pool.sweep();
-        let waited = self.pool.config.deadlines.checkout;
-        let text = format!("no connection came free within {waited:?}");
-        let error = Error::new(ErrorKind::Timeout, Stage::Checkout, text);
-        let error = match self.pool.last_error() {
-            Some(last) => {
-                let hint = last.hint().unwrap_or("the server cannot be reached").to_owned();
-                error.with_detail(last.message_text()).with_hint(hint).with_source(last)
-            }
-            None if self.pool.is_open() => {
-                error.with_hint("raise max_connections or the checkout deadline, or send less")
-            }
-            None => error.with_detail("the first is still being opened").with_hint(
-                match self.pool.config.endpoint.tls {
-                    TlsMode::Implicit => {
-                        "the server is slow to let anybody in: check host and port, or raise the \
-                         checkout deadline"
-                    }
-                    _ => {
-                        "the server lets nobody in; a port for implicit TLS waits like this for \
-                         the client to begin: try implicit TLS (usually port 465)"
-                    }
-                },
-            ),
-        };
-        self.report(error)
-    }
-
-    /// The worker is gone without a verdict: its runtime was shut down, or it
-    /// panicked.
-    fn vanished(mut self) -> Result<Receipt, Error> {
-        let committed = self.ticket.take().is_some_and(|ticket| ticket.is_committed());
-        let error = Error::new(
-            ErrorKind::Internal,
-            Stage::Checkout,
-            "the connection's task ended before the verdict",
-        )
-        .with_hint("keep the runtime that the mailer was first used on running");
-        self.report(if committed { verdict::unknown(error) } else { error })
-    }
-
-    fn fail(mut self, error: Error) -> Result<Receipt, Error> {
-        self.ticket = None;
-        self.report(error)
-    }
-
-    fn report(&self, error: Error) -> Result<Receipt, Error> {
-        let error = error.with_context(self.message.message_id(), self.message.envelope());
-        self.count(error.clone());
-        Err(error)
-    }
-
-    fn count(&self, error: Error) {
-        self.pool.counters.delivered(error.delivery());
-        if error.delivery() == Delivery::Unknown {
-            let message_id = self.message.message_id().to_owned();
-            self.pool.tell(Event::DeliveryUnknown { message_id, error });
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let Some(ticket) = self.ticket.take() else { return };
-        let left = Error::new(ErrorKind::Cancelled, Stage::EndOfData, "the caller left");
-        let error = match ticket.cancel() {
-            Cancelled::TooLate(_) => verdict::unknown(left),
-            Cancelled::NotSent => {
-                self.pool.sweep();
-                left
-            }
-        };
-        self.count(error.with_context(self.message.message_id(), self.message.envelope()));
     }
 }

@@ -1,9 +1,19 @@
 //! Panics on demand.
 
+use std::ffi::c_void;
 use std::ptr;
+use std::sync::mpsc::Sender;
 
 use super::world::*;
 use crate::*;
+
+/// A callback's end of a channel.
+type Told = Sender<Result<String, Seen>>;
+
+unsafe extern "C" fn tell_done(user_data: *mut c_void, error: *mut everpost_error) {
+    let told = unsafe { Box::from_raw(user_data.cast::<Told>()) };
+    told.send(if error.is_null() { Ok(String::new()) } else { Err(take(error)) }).unwrap();
+}
 
 #[test]
 fn a_panic_anywhere_is_an_error_and_the_library_goes_on() {

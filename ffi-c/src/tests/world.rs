@@ -163,9 +163,6 @@ fn result(
     }
 }
 
-/// A callback's end of a channel.
-pub(super) type Told = Sender<Result<String, Seen>>;
-
 /// A channel, and its sender as `user_data` of one callback.
 pub(super) fn told() -> (*mut c_void, Receiver<Result<String, Seen>>) {
     let (sender, receiver) = channel::<Result<String, Seen>>();
@@ -180,11 +177,6 @@ pub(super) unsafe extern "C" fn tell(
     // The one call there is takes the sender, so a second would be seen.
     let told = unsafe { Box::from_raw(user_data.cast::<Sender<Result<String, Seen>>>()) };
     told.send(result(error.is_null(), receipt, error)).unwrap();
-}
-
-pub(super) unsafe extern "C" fn tell_done(user_data: *mut c_void, error: *mut everpost_error) {
-    let told = unsafe { Box::from_raw(user_data.cast::<Told>()) };
-    told.send(if error.is_null() { Ok(String::new()) } else { Err(take(error)) }).unwrap();
 }
 
 /// Starts to send: the operation, and where its one result comes.
