@@ -2,27 +2,29 @@
 //!
 //! The first line out says where the server listens. Then one object per line
 //! in, with `do` and optionally an `id` of any kind, and one object per line
-//! out, with that `id`, `ok`, and the result or `error`. Requests are answered
-//! in order. The end of the input stops the server. `docs/rehearsal.md` lists
+//! out, with that `id`, `ok`, and the result or `error`. [`serve`] answers them
+//! in order; [`Control`] answers one at a time, without streams. The end of the input stops the server. `docs/rehearsal.md` lists
 //! the commands.
+
+mod request;
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+pub(crate) use self::request::ActionText;
+use self::request::Request;
 use crate::authority::hex;
-use crate::{
-    Action, At, Chain, Cut, Fault, FaultHandle, Goodbye, LeafInfo, Received, Rehearsal, Restart,
-    Rotate, Settings, Signer, Which,
-};
+use crate::{Fault, FaultHandle, LeafInfo, Received, Rehearsal, Restart, Rotate, Settings, lock};
 
 /// The longest line taken, in bytes.
 const LINE: u64 = 1024 * 1024;
@@ -37,10 +39,10 @@ where
     R: AsyncBufRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut control = Control { server, handles: HashMap::new() };
+    let control = Control::new(server);
     say(&mut writer, &control.listening()).await?;
     let mut line = Vec::new();
-    loop {
+    while !control.is_stopped() {
         line.clear();
         if (&mut reader).take(LINE).read_until(b'\n', &mut line).await? == 0 {
             break;
@@ -51,32 +53,8 @@ where
                 "a control line is longer than 1 MiB",
             ));
         }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let (id, result) = control.line(&line).await;
-        let stop = matches!(result, Ok(None));
-        let answer = match result {
-            Ok(Some(Value::Object(mut fields))) => {
-                fields.insert("ok".into(), true.into());
-                fields
-            }
-            Ok(_) => Map::from_iter([("ok".to_owned(), Value::Bool(true))]),
-            Err(error) => Map::from_iter([
-                ("ok".to_owned(), Value::Bool(false)),
-                ("error".to_owned(), error.into()),
-            ]),
-        };
-        let mut answer = answer;
-        if let Some(id) = id {
-            answer.insert("id".into(), id);
-        }
-        if stop {
-            control.server.stop().await;
-        }
-        say(&mut writer, &Value::Object(answer)).await?;
-        if stop {
-            return Ok(());
+        if !line.trim_ascii().is_empty() {
+            say(&mut writer, &control.line(&line).await).await?;
         }
     }
     control.server.stop().await;
@@ -90,142 +68,52 @@ async fn say(writer: &mut (impl AsyncWrite + Unpin), value: &Value) -> io::Resul
     writer.flush().await
 }
 
-/// A request, without its `id`.
-#[derive(Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-enum Request {
-    Rotate {
-        #[serde(default)]
-        chain: Chain,
-        #[serde(default)]
-        signer: Signer,
-        #[serde(default)]
-        same_key: bool,
-        #[serde(default)]
-        fresh_tickets: bool,
-        not_before: Option<String>,
-        not_after: Option<String>,
-        share: Option<f64>,
-        #[serde(default)]
-        restart: bool,
-        #[serde(default)]
-        goodbye: Goodbye,
-        #[serde(default)]
-        down: f64,
-    },
-    Present {
-        chain: Chain,
-    },
-    Rollback {},
-    Restart {
-        #[serde(default)]
-        goodbye: Goodbye,
-        #[serde(default)]
-        down: f64,
-    },
-    Wave421 {},
-    Drop {
-        how: Cut,
-    },
-    Inject {
-        at: At,
-        action: Action,
-        #[serde(default)]
-        on: Which,
-        keep: Option<bool>,
-    },
-    Fault {
-        fault: u64,
-    },
-    Release {
-        fault: Option<u64>,
-    },
-    Remove {
-        fault: Option<u64>,
-    },
-    Wait {
-        messages: Option<usize>,
-        fault: Option<u64>,
-        #[serde(default)]
-        closed: bool,
-        #[serde(default = "half_a_minute")]
-        seconds: f64,
-    },
-    Received {
-        #[serde(default)]
-        bodies: bool,
-    },
-    Copies {
-        message_id: String,
-    },
-    Counts {},
-    Stats {},
-    Connections {},
-    Leaf {},
-    ClientCertificate {
-        name: String,
-    },
-    Settings {
-        set: Option<Value>,
-    },
-    Clear {},
-    Stop {},
-}
-
-fn half_a_minute() -> f64 {
-    30.0
-}
-
-/// An [`Action`] as it is written: text for bytes, seconds for durations.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ActionText {
-    Cut(Cut),
-    CutReply(usize, Cut),
-    Stall,
-    StallReply(usize),
-    ShutWindow,
-    Reply(String),
-    ReplyThenCut(String, Cut),
-    Extra(String),
-    Drip(f64),
-    EndlessLine,
-    EndlessReply,
-    SlowRead(usize, f64),
-    WrongMode,
-}
-
-impl TryFrom<ActionText> for Action {
-    type Error = String;
-
-    fn try_from(text: ActionText) -> Result<Action, String> {
-        Ok(match text {
-            ActionText::Cut(cut) => Action::Cut(cut),
-            ActionText::CutReply(bytes, cut) => Action::CutReply(bytes, cut),
-            ActionText::Stall => Action::Stall,
-            ActionText::StallReply(bytes) => Action::StallReply(bytes),
-            ActionText::ShutWindow => Action::ShutWindow,
-            ActionText::Reply(text) => Action::Reply(text.into()),
-            ActionText::ReplyThenCut(text, cut) => Action::ReplyThenCut(text.into(), cut),
-            ActionText::Extra(text) => Action::Extra(text.into()),
-            ActionText::Drip(pause) => Action::Drip(seconds(pause)?),
-            ActionText::EndlessLine => Action::EndlessLine,
-            ActionText::EndlessReply => Action::EndlessReply,
-            ActionText::SlowRead(bytes, pause) => Action::SlowRead(bytes, seconds(pause)?),
-            ActionText::WrongMode => Action::WrongMode,
-        })
-    }
-}
-
-struct Control {
+/// The server steered by one request at a time: what [`serve`] does with each
+/// line. May be shared: requests at the same time wait for nothing but what
+/// they ask for.
+///
+/// ```
+/// # async fn example() -> Result<(), everpost_rehearsal::Error> {
+/// use everpost_rehearsal::{Rehearsal, control::Control};
+///
+/// let control = Control::new(Rehearsal::builder().start().await?);
+/// let answer = control.request(r#"{"do":"present","chain":"expired"}"#).await;
+/// assert!(answer.contains(r#""ok":true"#));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Control {
     server: Rehearsal,
-    handles: HashMap<u64, FaultHandle>,
+    handles: Mutex<HashMap<u64, FaultHandle>>,
+    stopped: AtomicBool,
 }
 
 /// `Ok(None)` is the request to stop.
 type Answer = Result<Option<Value>, String>;
 
 impl Control {
+    /// Steers this server.
+    pub fn new(server: Rehearsal) -> Self {
+        Control { server, handles: Mutex::default(), stopped: AtomicBool::new(false) }
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Rehearsal {
+        &self.server
+    }
+
+    /// Answers one request, an object of JSON, by an object of JSON in one
+    /// line. One that fails has `"ok":false` and says why.
+    pub async fn request(&self, json: &str) -> String {
+        self.line(json.as_bytes()).await.to_string()
+    }
+
+    /// Whether a request has stopped the server.
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     fn listening(&self) -> Value {
         let server = &self.server;
         json!({
@@ -239,20 +127,37 @@ impl Control {
         })
     }
 
-    async fn line(&mut self, line: &[u8]) -> (Option<Value>, Answer) {
+    async fn line(&self, line: &[u8]) -> Value {
         let mut fields: Map<String, Value> = match serde_json::from_slice(line) {
             Ok(fields) => fields,
-            Err(error) => return (None, Err(format!("not a JSON object: {error}"))),
+            Err(error) => {
+                return json!({ "ok": false, "error": format!("not a JSON object: {error}") });
+            }
         };
         let id = fields.remove("id");
         let answer = match serde_json::from_value(Value::Object(fields)) {
             Ok(request) => self.answer(request).await,
             Err(error) => Err(error.to_string()),
         };
-        (id, answer)
+        let mut answer = match answer {
+            Ok(Some(mut fields)) => {
+                fields["ok"] = true.into();
+                fields
+            }
+            Ok(None) => {
+                self.stopped.store(true, Ordering::Relaxed);
+                self.server.stop().await;
+                json!({ "ok": true })
+            }
+            Err(error) => json!({ "ok": false, "error": error }),
+        };
+        if let Some(id) = id {
+            answer["id"] = id;
+        }
+        answer
     }
 
-    async fn answer(&mut self, request: Request) -> Answer {
+    async fn answer(&self, request: Request) -> Answer {
         let server = &self.server;
         let text = |error: crate::Error| error.to_string();
         let value = match request {
@@ -295,7 +200,7 @@ impl Control {
                 fault.keep = keep;
                 let handle = server.inject(fault).map_err(text)?;
                 let id = handle.id();
-                self.handles.insert(id, handle);
+                lock(&self.handles).insert(id, handle);
                 json!({ "fault": id })
             }
             Request::Fault { fault } => json!({ "fired": self.handle(fault)?.count() }),
@@ -308,12 +213,12 @@ impl Control {
             }
             Request::Remove { fault: Some(fault) } => {
                 self.handle(fault)?.remove();
-                self.handles.remove(&fault);
+                lock(&self.handles).remove(&fault);
                 json!({})
             }
             Request::Remove { fault: None } => {
                 server.clear_faults();
-                self.handles.clear();
+                lock(&self.handles).clear();
                 json!({})
             }
             Request::Wait { messages, fault, closed, seconds: limit } => {
@@ -366,8 +271,9 @@ impl Control {
         Ok(Some(value))
     }
 
-    fn handle(&self, fault: u64) -> Result<&FaultHandle, String> {
-        self.handles.get(&fault).ok_or_else(|| format!("there is no fault {fault}"))
+    fn handle(&self, fault: u64) -> Result<FaultHandle, String> {
+        let handle = lock(&self.handles).get(&fault).cloned();
+        handle.ok_or_else(|| format!("there is no fault {fault}"))
     }
 }
 

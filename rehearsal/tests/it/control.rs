@@ -1,6 +1,9 @@
 //! The JSON control over a pipe.
 
-use everpost_rehearsal::{Rehearsal, control};
+use std::sync::Arc;
+
+use everpost_rehearsal::Rehearsal;
+use everpost_rehearsal::control::{self, Control};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -118,4 +121,46 @@ async fn the_end_of_the_input_stops_the_server() {
     soon(serving).await.unwrap().unwrap();
     assert!(client.rest().await.0.is_empty());
     assert!(tokio::net::TcpStream::connect(listening["plain"].as_str().unwrap()).await.is_err());
+}
+
+async fn request(control: &Control, request: Value) -> Value {
+    serde_json::from_str(&soon(control.request(&request.to_string())).await).unwrap()
+}
+
+#[tokio::test]
+async fn requests_one_at_a_time_are_answered_as_lines_are() {
+    let control = Control::new(Rehearsal::builder().start().await.unwrap());
+    let rotated = request(&control, json!({"id": [1], "do": "rotate"})).await;
+    assert_eq!((&rotated["id"], &rotated["ok"]), (&json!([1]), &json!(true)));
+    assert_eq!(rotated["leaf"]["serial"], control.server().leaf().serial);
+    let unknown = request(&control, json!({"id": 2, "do": "dance"})).await;
+    assert_eq!((&unknown["id"], &unknown["ok"]), (&json!(2), &json!(false)));
+    assert!(unknown["error"].as_str().unwrap().contains("dance"), "{unknown}");
+    for text in ["", "[]", "{", "\u{0}"] {
+        let answer: Value = serde_json::from_str(&control.request(text).await).unwrap();
+        assert_eq!(answer["ok"], false, "{text}");
+    }
+    let plain = json!(control.server().plain_addr().to_string());
+    assert_eq!(request(&control, json!({"do": "stop"})).await, json!({"ok": true}));
+    assert!(tokio::net::TcpStream::connect(plain.as_str().unwrap()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_that_waits_does_not_shut_the_others_out() {
+    let control = Arc::new(Control::new(Rehearsal::builder().start().await.unwrap()));
+    let fault = json!({"do": "inject", "at": "greeting", "action": "stall", "on": "next"});
+    let fault = request(&control, fault).await["fault"].clone();
+    let waiting = tokio::spawn({
+        let (control, wait) = (Arc::clone(&control), json!({"do": "wait", "fault": fault}));
+        async move { request(&control, wait).await }
+    });
+    // Its first poll has it wait.
+    tokio::task::yield_now().await;
+    assert_eq!(request(&control, json!({"do": "fault", "fault": fault})).await["fired"], 0);
+    assert!(!waiting.is_finished());
+    let plain = control.server().plain_addr();
+    let stream = tokio::net::TcpStream::connect(plain).await.unwrap();
+    assert_eq!(waiting.await.unwrap()["ok"], true);
+    assert_eq!(request(&control, json!({"do": "release"})).await["ok"], true);
+    drop(stream);
 }
