@@ -16,6 +16,7 @@ mod finding;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod json;
 pub mod mailer;
 pub mod message;
 pub mod network;

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use everpost::certificate::{Certificate, CertificateReport};
+use everpost::certificate::CertificateReport;
 use everpost::smtp::Reply;
 use everpost::{Delivery, Endpoint, Error, ErrorKind, Receipt, RejectedRecipient, Stage};
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ fn receipt_json(receipt: &Receipt, endpoint: &Endpoint) -> Value {
         "ok": true,
         "delivery": Delivery::Accepted.as_str(),
         "message_id": receipt.message_id(),
-        "reply": reply_json(receipt.reply()),
+        "reply": receipt.reply().to_json(),
         "accepted": accepted,
         "rejected": rejected_json(receipt.rejected()),
         "attempts": receipt.attempts(),
@@ -130,62 +130,19 @@ fn error_json(error: &Error, endpoint: Option<&Endpoint>) -> Value {
         "retryable": error.is_retryable(),
         "message": error.message_text(),
         "hint": error.hint(),
-        "reply": error.reply().map(reply_json),
+        "reply": error.reply().map(Reply::to_json),
         "message_id": error.message_id(),
         "accepted": [],
         "rejected": rejected_json(error.rejected_recipients()),
         "attempts": error.attempts(),
         "endpoint": endpoint.map(Endpoint::to_string),
-        "certificate": error.certificate().map(certificate_json),
-    })
-}
-
-fn reply_json(reply: &Reply) -> Value {
-    json!({
-        "code": reply.code(),
-        "enhanced": reply.enhanced().map(|code| code.to_string()),
-        "lines": reply.lines(),
+        "certificate": error.certificate().map(CertificateReport::to_json),
     })
 }
 
 fn rejected_json(rejected: &[RejectedRecipient]) -> Vec<Value> {
-    let object = |it: &RejectedRecipient| json!({ "address": it.address.as_str(), "reply": reply_json(&it.reply) });
+    let object = |it: &RejectedRecipient| json!({ "address": it.address.as_str(), "reply": it.reply.to_json() });
     rejected.iter().map(object).collect()
-}
-
-fn certificate_json(report: &CertificateReport) -> Value {
-    let findings: Vec<_> = report
-        .findings
-        .iter()
-        .map(|finding| {
-            json!({
-                "id": finding.id.as_str(),
-                "severity": finding.severity.as_str(),
-                "message": finding.message,
-                "remedy": finding.remedy(),
-            })
-        })
-        .collect();
-    let chain: Vec<_> = report.chain.iter().map(link_json).collect();
-    json!({
-        "host": report.host,
-        "summary": report.summary(),
-        "checked_at": rfc3339(report.checked_at),
-        "findings": findings,
-        "chain": chain,
-    })
-}
-
-fn link_json(certificate: &Certificate) -> Value {
-    json!({
-        "subject": certificate.subject(),
-        "issuer": certificate.issuer(),
-        "dns_names": certificate.dns_names(),
-        "serial": certificate.serial(),
-        "not_before": rfc3339(certificate.not_before()),
-        "not_after": rfc3339(certificate.not_after()),
-        "sha256": certificate.fingerprint().to_string(),
-    })
 }
 
 pub(crate) fn rfc3339(time: SystemTime) -> Option<String> {

@@ -6,8 +6,6 @@
 mod json;
 mod prometheus;
 #[cfg(test)]
-mod schema;
-#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
