@@ -207,12 +207,8 @@ impl From<Tls> for TlsMode {
 }
 
 pub(crate) fn trust(text: &str) -> Result<TrustRoots, String> {
-    match text {
-        "system" => Ok(TrustRoots::System),
-        "mozilla" => Ok(TrustRoots::Mozilla),
-        "" => Err("name system, mozilla or a PEM file".to_owned()),
-        path => Ok(TrustRoots::File(path.into())),
-    }
+    text.parse()
+        .map_err(|error: everpost::Error| error.hint().unwrap_or(error.message_text()).to_owned())
 }
 
 const REHEARSE_HELP: &str = "\

@@ -4,21 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 
-const UNITS: [(&str, f64); 6] =
-    [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0), ("w", 604_800.0)];
-
 /// A length of time such as `30s`, `500ms`, `2m`, `36h`, `14d` or `2w`;
 /// seconds without a unit.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a time as 500ms, 30s, 2m, 36h, 14d or 2w".to_owned();
-    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let number: u32 = number.parse().map_err(|_| wrong())?;
-    let seconds = match unit {
-        "" => 1.0,
-        unit => UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?.1,
-    };
-    Ok(Duration::from_secs_f64(f64::from(number) * seconds))
+    everpost::probe::parse_duration(text).map_err(|error| error.to_string())
 }
 
 /// How much later, with or without a plus.

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{Config, OnUnknown, RateLimit};
 use crate::smtp::auth::{Credentials, Mechanism};
-use crate::tls::{TlsVersion, TrustRoots};
+use crate::tls::TlsVersion;
 use crate::{Endpoint, Error, TlsMode};
 
 /// Every key of the query.
@@ -235,12 +235,10 @@ fn mode(value: &str) -> Result<TlsMode, Cow<'static, str>> {
 fn set(config: &mut Config, key: &str, value: &str) -> Result<(), Cow<'static, str>> {
     match key {
         "tls" => {}
-        "trust" => config.tls.roots.push(match value {
-            "system" => TrustRoots::System,
-            "mozilla" => TrustRoots::Mozilla,
-            "" => return Err("system, mozilla or the path of a PEM file".into()),
-            path => TrustRoots::File(path.into()),
-        }),
+        "trust" => {
+            let roots = value.parse().map_err(|_| "system, mozilla or the path of a PEM file")?;
+            config.tls.roots.push(roots);
+        }
         "pin" => config.tls.pins.push(value.parse().map_err(|_| "the SHA-256 of a public key")?),
         "min_tls" => {
             config.tls.minimum_version = match value {
@@ -313,7 +311,7 @@ fn set(config: &mut Config, key: &str, value: &str) -> Result<(), Cow<'static, s
     Ok(())
 }
 
-fn flag(value: &str) -> Result<bool, &'static str> {
+pub(crate) fn flag(value: &str) -> Result<bool, &'static str> {
     match value {
         "true" | "yes" | "on" | "1" => Ok(true),
         "false" | "no" | "off" | "0" => Ok(false),
@@ -346,7 +344,7 @@ fn duration(value: &str) -> Result<Duration, &'static str> {
 }
 
 /// Bytes, or a number and `KB`, `MB` or `GB`, which count in 1024s.
-fn size(value: &str) -> Result<u64, &'static str> {
+pub(crate) fn size(value: &str) -> Result<u64, &'static str> {
     let (number, unit) = split_unit(value);
     let read = || {
         let number: u64 = digits(number)?.parse().ok()?;

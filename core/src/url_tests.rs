@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ErrorKind;
+use crate::TrustRoots;
 use crate::smtp::auth::{Secret, select};
 
 fn ok(url: &str) -> Config {

@@ -67,7 +67,7 @@ fn target(text: &str, args: &ProbeArgs) -> Result<Target, String> {
     if args.lmtp {
         target.protocol = Protocol::Lmtp;
     }
-    target.mx = args.mx;
+    target.mx |= args.mx;
     Ok(target)
 }
 
@@ -114,6 +114,7 @@ mod tests {
             ("--lmtp h:2003", ("h:2003", Auto, Lmtp, false)),
             ("--mx h", ("h:25", StartTls, Smtp, true)),
             ("--mx h:2525", ("h:2525", StartTls, Smtp, true)),
+            ("mx://h", ("h:25", StartTls, Smtp, true)),
             ("--mx smtp://h", ("h:25", StartTls, Smtp, true)),
             ("--starttls 2001:db8::1", ("[2001:db8::1]:587", StartTls, Smtp, false)),
             ("--starttls [2001:db8::1]", ("[2001:db8::1]:587", StartTls, Smtp, false)),

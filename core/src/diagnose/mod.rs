@@ -104,6 +104,35 @@ impl Diagnosis {
         self
     }
 
+    /// Sets one option by name and text, as files and other languages have
+    /// them.
+    ///
+    /// | key | value |
+    /// | --- | --- |
+    /// | `from` | the sender's address |
+    /// | `to` | a recipient's address; several add up |
+    /// | `size` | bytes, such as `1000000`, `500KB` or `50MB` |
+    /// | `looks` | `true` or `false` |
+    ///
+    /// # Errors
+    /// `invalid_config` if there is no such key, or the value is not what the
+    /// key takes.
+    pub fn set(self, key: &str, value: &str) -> Result<Self, Error> {
+        let wrong = |expected| Error::config(format!("{key} of a diagnosis must be {expected}"));
+        let address =
+            || Address::new(value).map_err(|error| wrong("an address").with_source(error));
+        Ok(match key {
+            "from" => self.sender(address()?),
+            "to" => self.recipient(address()?),
+            "size" => self.size(crate::url::size(value).map_err(wrong)?),
+            "looks" => self.looks(crate::url::flag(value).map_err(wrong)?),
+            _ => {
+                let text = format!("a diagnosis has no option {key:?}");
+                return Err(Error::config(text).with_hint("the options are from, to, size, looks"));
+            }
+        })
+    }
+
     /// The server.
     pub fn endpoint(&self) -> &Endpoint {
         &self.mailer.config.endpoint
@@ -132,5 +161,30 @@ impl Diagnosis {
         }
         let connector = self.mailer.clone().connector()?;
         Ok(Ladder::new(self, connector, &mut tell).climb().await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_option_is_set_by_its_text_or_refused_with_its_key() {
+        let new = || Diagnosis::of_url("smtps://mail.example.org").unwrap();
+        let set = new()
+            .set("from", "a@example.org")
+            .and_then(|it| it.set("to", "b@example.org"))
+            .and_then(|it| it.set("to", "c@example.org"))
+            .and_then(|it| it.set("size", "2KB"))
+            .and_then(|it| it.set("looks", "no"));
+        let set = set.unwrap();
+        assert_eq!(set.sender.as_ref().map(Address::as_str), Some("a@example.org"));
+        assert_eq!(set.recipients.len(), 2);
+        assert_eq!((set.size, set.looks), (Some(2048), false));
+        for key in ["from", "to", "size", "looks"] {
+            let error = new().set(key, "not this").unwrap_err();
+            assert!(error.message_text().starts_with(key), "{error}");
+        }
+        assert!(new().set("colour", "blue").unwrap_err().message_text().contains("colour"));
     }
 }

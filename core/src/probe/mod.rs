@@ -46,6 +46,7 @@ mod report;
 mod resolved_by;
 mod spoken;
 mod target;
+mod text;
 mod visit;
 mod wire;
 
@@ -64,6 +65,7 @@ pub use report::{AddressReport, ProbeReport, ServerReport, Timings, TlsFacts};
 #[cfg(feature = "dns")]
 pub use resolved_by::ResolvedBy;
 pub use target::{ParseTargetError, ProbeMode, Protocol, Target};
+pub use text::{ParseDurationError, parse_duration};
 
 use self::capture::Capturer;
 use self::options::Options;

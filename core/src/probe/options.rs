@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Probe;
 use super::records::Records;
+use super::text::Unread;
 use crate::certificate::{CertificateFile, Fingerprint, SpkiPin, Thresholds};
 use crate::clock::{Clock, SystemClock};
 use crate::network::{Network, Tcp};
@@ -36,7 +37,9 @@ pub(crate) struct Options {
 /// Configures a [`Probe`]; every option has a default.
 #[derive(Clone, Debug)]
 pub struct ProbeBuilder {
-    options: Options,
+    pub(super) options: Options,
+    /// The file to compare with that is yet to be read.
+    pub(super) unread: Unread,
 }
 
 impl Default for ProbeBuilder {
@@ -61,6 +64,7 @@ impl Default for ProbeBuilder {
                 records: None,
                 clock: Arc::new(SystemClock),
             },
+            unread: Unread::default(),
         }
     }
 }
@@ -93,6 +97,7 @@ impl ProbeBuilder {
     #[must_use]
     pub fn compare(mut self, file: CertificateFile) -> Self {
         self.options.compare = Some(Arc::new(file));
+        self.unread = Unread::default();
         self
     }
 
@@ -192,8 +197,12 @@ impl ProbeBuilder {
     /// Loads the roots, which reads files: not for a busy async task.
     ///
     /// # Errors
-    /// `invalid_config` if the roots cannot be loaded or a name is none.
-    pub fn build(self) -> Result<Probe, Error> {
+    /// `invalid_config` if the roots or the file to compare with cannot be
+    /// loaded, or a name is none.
+    pub fn build(mut self) -> Result<Probe, Error> {
+        if let Some(file) = self.unread.load()? {
+            self.options.compare = Some(Arc::new(file));
+        }
         Probe::new(self.options)
     }
 }

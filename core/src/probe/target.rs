@@ -175,7 +175,11 @@ impl FromStr for Target {
             Some("smtp") => (587, ProbeMode::StartTls, Protocol::Smtp),
             Some("smtps") => (465, ProbeMode::Implicit, Protocol::Smtp),
             Some("lmtp") => (24, ProbeMode::StartTls, Protocol::Lmtp),
-            Some(_) => return Err(failed("the schemes are smtp, smtps and lmtp")),
+            Some("mx") => {
+                let port = port.unwrap_or(25);
+                return Ok(Target { mx: true, ..Target::new(host, port) });
+            }
+            Some(_) => return Err(failed("the schemes are smtp, smtps, lmtp and mx")),
         };
         let target = Target::new(host, port.unwrap_or(default_port));
         Ok(target.with_mode(mode).with_protocol(protocol))
@@ -243,6 +247,14 @@ mod tests {
         assert_eq!(read("[2001:db8::1]:25"), ("2001:db8::1".to_owned(), 25, StartTls, Smtp));
         assert_eq!(read("2001:db8::1"), ("2001:db8::1".to_owned(), 465, Implicit, Smtp));
         assert_eq!(read("192.0.2.1:465"), ("192.0.2.1".to_owned(), 465, Implicit, Smtp));
+    }
+
+    #[test]
+    fn the_exchangers_of_a_domain_have_a_scheme_of_their_own() {
+        assert_eq!("mx://example.org".parse(), Ok(Target::mx_of("example.org")));
+        let other: Target = "mx://example.org:2525".parse().unwrap();
+        assert_eq!((other.port, other.mx), (2525, true));
+        assert!(!"mx:25".parse::<Target>().unwrap().mx, "a host may be called mx");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,21 @@ pub enum TrustRoots {
     Pem(Vec<u8>),
     /// A file of such certificates, read once when the mailer is built.
     File(PathBuf),
+}
+
+/// As configuration names them: `system`, `mozilla`, or the path of a file.
+impl FromStr for TrustRoots {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "system" => Ok(TrustRoots::System),
+            "mozilla" => Ok(TrustRoots::Mozilla),
+            "" => Err(Error::config("no roots are named")
+                .with_hint("name system, mozilla or the path of a PEM file")),
+            path => Ok(TrustRoots::File(path.into())),
+        }
+    }
 }
 
 /// Sources, not contents.
