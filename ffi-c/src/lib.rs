@@ -17,6 +17,7 @@ mod batch;
 mod compose;
 mod config;
 mod envelope;
+mod certificate;
 mod error;
 mod event;
 mod failure;
@@ -28,6 +29,10 @@ mod mailer;
 mod message;
 mod operation;
 mod receipt;
+mod probe;
+#[cfg(feature = "rehearsal")]
+mod rehearsal;
+mod report;
 mod status;
 mod string;
 mod token;
@@ -36,6 +41,7 @@ pub use batch::*;
 pub use compose::*;
 pub use config::*;
 pub use envelope::*;
+pub use certificate::*;
 pub use error::*;
 pub use event::*;
 #[cfg(feature = "fault-injection")]
@@ -46,6 +52,10 @@ pub use mailer::*;
 pub use message::*;
 pub use operation::*;
 pub use receipt::*;
+pub use probe::*;
+#[cfg(feature = "rehearsal")]
+pub use rehearsal::*;
+pub use report::*;
 pub use status::*;
 pub use string::*;
 pub use token::*;

@@ -57,6 +57,9 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// Every key that [`set`](Self::set) knows.
+    pub const KEYS: &'static [&'static str] = &["from", "to", "size", "looks"];
+
     /// What a mailer with these settings would meet.
     pub fn of(mailer: MailerBuilder) -> Self {
         Diagnosis { mailer, sender: None, recipients: Vec::new(), size: None, looks: true }
@@ -128,7 +131,8 @@ impl Diagnosis {
             "looks" => self.looks(crate::url::flag(value).map_err(wrong)?),
             _ => {
                 let text = format!("a diagnosis has no option {key:?}");
-                return Err(Error::config(text).with_hint("the options are from, to, size, looks"));
+                return Err(Error::config(text)
+                    .with_hint(format!("the options are {}", Self::KEYS.join(", "))));
             }
         })
     }
@@ -181,7 +185,7 @@ mod tests {
         assert_eq!(set.sender.as_ref().map(Address::as_str), Some("a@example.org"));
         assert_eq!(set.recipients.len(), 2);
         assert_eq!((set.size, set.looks), (Some(2048), false));
-        for key in ["from", "to", "size", "looks"] {
+        for key in Diagnosis::KEYS {
             let error = new().set(key, "not this").unwrap_err();
             assert!(error.message_text().starts_with(key), "{error}");
         }

@@ -20,6 +20,7 @@ use super::event::Leaf;
 use super::pool::Pool;
 use crate::certificate::CertificateFile;
 use crate::error::Error;
+use crate::finding::Status;
 use crate::tls::Peer;
 
 /// The most addresses that are looked at.
@@ -131,6 +132,20 @@ pub struct Explanation {
     pub last_error: Option<Error>,
     /// The local clock at the time.
     pub at: SystemTime,
+}
+
+impl Explanation {
+    /// Healthy if nothing is to be done about it; degraded if some messages
+    /// get through all the same, and unhealthy if none does.
+    pub fn status(&self) -> Status {
+        let works = self.looks.iter().any(|look| look.error.is_none());
+        match self.fault {
+            Fault::None | Fault::PoolStale => Status::Healthy,
+            Fault::Server | Fault::Credentials => Status::Unhealthy,
+            _ if works => Status::Degraded,
+            _ => Status::Unhealthy,
+        }
+    }
 }
 
 impl fmt::Display for Explanation {

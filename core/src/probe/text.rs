@@ -14,27 +14,27 @@ use crate::Error;
 use crate::certificate::CertificateFile;
 use crate::url::flag;
 
-/// Every key, in the order of the table.
-const KEYS: &[&str] = &[
-    "trust",
-    "pin",
-    "fingerprint",
-    "compare",
-    "compare_password",
-    "judge_after",
-    "warn",
-    "crit",
-    "sni",
-    "verify_name",
-    "ehlo",
-    "connect_to",
-    "all_addresses",
-    "deadline",
-    "dane",
-    "mta_sts",
-];
-
 impl ProbeBuilder {
+    /// Every key that [`set`](Self::set) knows.
+    pub const KEYS: &'static [&'static str] = &[
+        "trust",
+        "pin",
+        "fingerprint",
+        "compare",
+        "compare_password",
+        "judge_after",
+        "warn",
+        "crit",
+        "sni",
+        "verify_name",
+        "ehlo",
+        "connect_to",
+        "all_addresses",
+        "deadline",
+        "dane",
+        "mta_sts",
+    ];
+
     /// Sets one option by name and text, as files and other languages have
     /// them.
     ///
@@ -63,9 +63,9 @@ impl ProbeBuilder {
     /// `invalid_config` if there is no such key, or the value is not what the
     /// key takes; the error names the key and never repeats the value.
     pub fn set(self, key: &str, value: &str) -> Result<Self, Error> {
-        if !KEYS.contains(&key) {
+        if !Self::KEYS.contains(&key) {
             return Err(Error::config(format!("a probe has no option {key:?}"))
-                .with_hint(format!("the options are {}", KEYS.join(", "))));
+                .with_hint(format!("the options are {}", Self::KEYS.join(", "))));
         }
         self.take(key, value)
             .map_err(|expected| Error::config(format!("{key} of a probe must be {expected}")))
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_wrong_value_is_refused_with_its_key_and_without_itself() {
-        for key in KEYS.iter().filter(|key| **key != "compare_password") {
+        for key in ProbeBuilder::KEYS.iter().filter(|key| **key != "compare_password") {
             for value in ["", "\u{0}wrong value"] {
                 let path = ["trust", "compare", "sni", "verify_name", "ehlo"].contains(key);
                 if path && !value.is_empty() {

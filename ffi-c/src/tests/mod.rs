@@ -13,3 +13,4 @@ mod process;
 mod sending;
 mod telling;
 mod world;
+mod looking;

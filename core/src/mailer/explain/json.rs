@@ -17,6 +17,7 @@ impl Explanation {
         json!({
             "schema": EXPLANATION_SCHEMA,
             "at": moment(self.at),
+            "status": self.status().as_str(),
             "fault": self.fault.as_str(),
             "summary": self.summary,
             "remedy": self.remedy,
@@ -66,7 +67,7 @@ mod tests {
     use super::*;
     use crate::certificate::testing::{Authority, now};
     use crate::certificate::{Certificate, CertificateReport, testing};
-    use crate::finding::{Finding, FindingId};
+    use crate::finding::{Finding, FindingId, Status};
     use crate::json::schema;
     use crate::mailer::explain::Fault;
     use crate::smtp::reply;
@@ -123,6 +124,18 @@ mod tests {
         for explanation in [well(), bad()] {
             assert_eq!(schema::faults(SCHEMA, &explanation.to_json()), [""; 0]);
         }
+    }
+
+    #[test]
+    fn the_status_tells_whether_mail_gets_through() {
+        let status =
+            |fault, explanation: Explanation| Explanation { fault, ..explanation }.status();
+        assert_eq!(status(Fault::None, well()), Status::Healthy);
+        assert_eq!(status(Fault::PoolStale, well()), Status::Healthy);
+        assert_eq!(status(Fault::NotLoaded, well()), Status::Degraded);
+        assert_eq!(status(Fault::NotLoaded, bad()), Status::Unhealthy);
+        assert_eq!(status(Fault::Credentials, well()), Status::Unhealthy);
+        assert_eq!(bad().status(), Status::Unhealthy);
     }
 
     #[test]

@@ -1,0 +1,538 @@
+//! Certificates and the files that hold them.
+
+use std::ffi::c_char;
+use std::ptr;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use everpost_core::TrustRoots;
+use everpost_core::certificate::{Certificate, CertificateFile, Inspector, PfxEncryption};
+
+use crate::error::{Failure, everpost_error};
+use crate::guard::{Handle, borrow, free, make, value_of};
+use crate::report::everpost_report;
+use crate::status::everpost_status;
+use crate::string::{bytes, everpost_bytes, everpost_str, everpost_text, optional_text, text};
+
+/// One certificate. It belongs to the file or report that it was asked of,
+/// and lives as long; it never changes, and may be used from many threads.
+pub struct everpost_certificate {
+    certificate: Certificate,
+    fingerprint: String,
+    spki_pin: String,
+    json: OnceLock<String>,
+}
+
+impl Handle for everpost_certificate {
+    const NAME: &'static str = "certificate";
+}
+
+impl everpost_certificate {
+    pub(crate) fn new(certificate: Certificate) -> Self {
+        everpost_certificate {
+            fingerprint: certificate.fingerprint().to_string(),
+            spki_pin: certificate.spki_pin().to_string(),
+            json: OnceLock::new(),
+            certificate,
+        }
+    }
+
+    fn json(&self) -> &str {
+        self.json.get_or_init(|| self.certificate.to_json().to_string())
+    }
+}
+
+/// Seconds from the Unix epoch, negative before it.
+fn unix(moment: SystemTime) -> i64 {
+    let seconds = |distance: Duration| i64::try_from(distance.as_secs()).unwrap_or(i64::MAX);
+    match moment.duration_since(UNIX_EPOCH) {
+        Ok(after) => seconds(after),
+        Err(before) => -seconds(before.duration()),
+    }
+}
+
+/// The moment that a caller means; 0 is now.
+fn moment(unix: i64) -> Result<SystemTime, Failure> {
+    let distance = Duration::from_secs(unix.unsigned_abs());
+    let moment = match unix {
+        0 => Some(SystemTime::now()),
+        1.. => UNIX_EPOCH.checked_add(distance),
+        _ => UNIX_EPOCH.checked_sub(distance),
+    };
+    moment.ok_or_else(|| Failure::argument("at_unix is no moment that this system has"))
+}
+
+/// Whom it is for, as a distinguished name. Absent of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_subject(
+    certificate: *const everpost_certificate,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, everpost_str::ABSENT, |certificate| {
+            certificate.certificate.subject().into()
+        })
+    }
+}
+
+/// Who issued it, as a distinguished name. Absent of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_issuer(
+    certificate: *const everpost_certificate,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, everpost_str::ABSENT, |certificate| {
+            certificate.certificate.issuer().into()
+        })
+    }
+}
+
+/// Its serial number, in hexadecimal. Absent of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_serial(
+    certificate: *const everpost_certificate,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, everpost_str::ABSENT, |certificate| {
+            certificate.certificate.serial().into()
+        })
+    }
+}
+
+/// When it becomes valid, in seconds from the Unix epoch. 0 of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_not_before(
+    certificate: *const everpost_certificate,
+) -> i64 {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(certificate, 0, |certificate| unix(certificate.certificate.not_before())) }
+}
+
+/// When it ends being valid, in seconds from the Unix epoch. 0 of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_not_after(
+    certificate: *const everpost_certificate,
+) -> i64 {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(certificate, 0, |certificate| unix(certificate.certificate.not_after())) }
+}
+
+/// The kind of its key, such as "ECDSA P-256". Absent of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_key_algorithm(
+    certificate: *const everpost_certificate,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, everpost_str::ABSENT, |certificate| {
+            certificate.certificate.key_algorithm().into()
+        })
+    }
+}
+
+/// The bits of its key; 0 if not known.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_key_bits(
+    certificate: *const everpost_certificate,
+) -> u32 {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, 0, |certificate| certificate.certificate.key_bits().unwrap_or(0))
+    }
+}
+
+/// How it is signed. Absent of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_signature_algorithm(
+    certificate: *const everpost_certificate,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, everpost_str::ABSENT, |certificate| {
+            certificate.certificate.signature_algorithm().into()
+        })
+    }
+}
+
+/// SHA-256 over its DER, in hexadecimal. Absent of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_fingerprint(
+    certificate: *const everpost_certificate,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, everpost_str::ABSENT, |certificate| (&certificate.fingerprint).into())
+    }
+}
+
+/// SHA-256 of its public key, as a pin is written: "sha256/BASE64". Absent of
+/// NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_spki_pin(
+    certificate: *const everpost_certificate,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, everpost_str::ABSENT, |certificate| (&certificate.spki_pin).into())
+    }
+}
+
+/// The number of DNS names that it is for. 0 of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_dns_name_count(
+    certificate: *const everpost_certificate,
+) -> usize {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(certificate, 0, |certificate| certificate.certificate.dns_names().len()) }
+}
+
+/// One of them; absent beyond the last.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_dns_name(
+    certificate: *const everpost_certificate,
+    index: usize,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, everpost_str::ABSENT, |certificate| {
+            certificate.certificate.dns_names().get(index).into()
+        })
+    }
+}
+
+/// Whether it is that of an authority. False of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_is_ca(
+    certificate: *const everpost_certificate,
+) -> bool {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(certificate, false, |certificate| certificate.certificate.is_ca()) }
+}
+
+/// The certificate itself, in DER. Absent of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_der(
+    certificate: *const everpost_certificate,
+) -> everpost_bytes {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(certificate, everpost_bytes::ABSENT, |certificate| {
+            certificate.certificate.der().into()
+        })
+    }
+}
+
+/// Every fact as JSON: `certificate` in the schema of reports. Absent of NULL.
+///
+/// # Safety
+/// `certificate` is NULL, or its owner was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_json(
+    certificate: *const everpost_certificate,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(certificate, everpost_str::ABSENT, |certificate| certificate.json().into()) }
+}
+
+/// Certificates, and perhaps a private key, from PEM, DER or PFX (PKCS#12). It
+/// never changes, and may be used from many threads.
+pub struct everpost_certificate_file {
+    file: CertificateFile,
+    certificates: Vec<everpost_certificate>,
+}
+
+impl Handle for everpost_certificate_file {
+    const NAME: &'static str = "file";
+}
+
+impl everpost_certificate_file {
+    fn new(file: CertificateFile) -> Self {
+        let certificates = file.chain().iter().cloned().map(everpost_certificate::new).collect();
+        everpost_certificate_file { file, certificates }
+    }
+
+    pub(crate) fn file(&self) -> &CertificateFile {
+        &self.file
+    }
+}
+
+/// Reads a file of any of the formats, told apart by content. `password` opens
+/// a PFX or an encrypted key in PEM; it may be absent. Opening a PFX may take
+/// a second of work.
+///
+/// Errors: `EVERPOST_INVALID_CONFIG` if the file cannot be read, holds no
+/// certificate, or the password does not open it; `EVERPOST_NULL_ARGUMENT`,
+/// `EVERPOST_INVALID_ARGUMENT`.
+///
+/// # Safety
+/// `path` and `password` are NULL or point at as many bytes as their lengths
+/// say; `out` and `error` are each NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_load(
+    path: *const c_char,
+    path_len: usize,
+    password: *const c_char,
+    password_len: usize,
+    out: *mut *mut everpost_certificate_file,
+    error: *mut *mut everpost_error,
+) -> everpost_status {
+    let body = || {
+        // SAFETY: the caller's promise is the same.
+        let path = unsafe { text(path, path_len, "path") }?;
+        // SAFETY: as above.
+        let password = unsafe { optional_text(password, password_len, "password") }?;
+        Ok(everpost_certificate_file::new(CertificateFile::load(path, password)?))
+    };
+    // SAFETY: the caller's promise is the same.
+    unsafe { make(out, error, body) }
+}
+
+/// As `everpost_certificate_file_load`, from memory.
+///
+/// Errors: as there.
+///
+/// # Safety
+/// `content` and `password` are NULL or point at as many bytes as their
+/// lengths say; `out` and `error` are each NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_parse(
+    content: *const u8,
+    content_len: usize,
+    password: *const c_char,
+    password_len: usize,
+    out: *mut *mut everpost_certificate_file,
+    error: *mut *mut everpost_error,
+) -> everpost_status {
+    let body = || {
+        // SAFETY: the caller's promise is the same.
+        let content = unsafe { bytes(content, content_len, "content") }?;
+        // SAFETY: as above.
+        let password = unsafe { optional_text(password, password_len, "password") }?;
+        Ok(everpost_certificate_file::new(CertificateFile::parse(content, password)?))
+    };
+    // SAFETY: the caller's promise is the same.
+    unsafe { make(out, error, body) }
+}
+
+/// The number of certificates. 0 of NULL.
+///
+/// # Safety
+/// `file` is NULL or a handle that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_count(
+    file: *const everpost_certificate_file,
+) -> usize {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(file, 0, |file| file.certificates.len()) }
+}
+
+/// One of them: the server's own first, each followed by its issuer. It belongs
+/// to the file and must not be freed. NULL beyond the last.
+///
+/// # Safety
+/// `file` is NULL or a handle that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_certificate(
+    file: *const everpost_certificate_file,
+    index: usize,
+) -> *const everpost_certificate {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(file, ptr::null(), |file| {
+            file.certificates.get(index).map_or(ptr::null(), |it| ptr::from_ref(it))
+        })
+    }
+}
+
+/// What it was read as: "pem", "der" or "pfx". Absent of NULL.
+///
+/// # Safety
+/// `file` is NULL or a handle that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_format(
+    file: *const everpost_certificate_file,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(file, everpost_str::ABSENT, |file| file.file.format().as_str().into()) }
+}
+
+/// Whether it holds a private key. False of NULL.
+///
+/// # Safety
+/// `file` is NULL or a handle that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_has_key(
+    file: *const everpost_certificate_file,
+) -> bool {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(file, false, |file| file.file.has_key()) }
+}
+
+/// Whether the private key belongs to the first certificate: 1 yes, 0 no, -1
+/// if there is no key, or one of a kind that cannot be compared.
+///
+/// # Safety
+/// `file` is NULL or a handle that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_key_matches(
+    file: *const everpost_certificate_file,
+) -> i32 {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(file, -1, |file| file.file.key_matches().map_or(-1, i32::from)) }
+}
+
+/// Judges what a server that loads this file would show as `host`. `at_unix`
+/// is the moment to judge for, in seconds from the Unix epoch; 0 is now.
+/// `trust` is "system", "mozilla" or the path of a PEM file; absent, the
+/// system's roots. May read files.
+///
+/// Errors: `EVERPOST_INVALID_CONFIG` if the roots cannot be loaded;
+/// `EVERPOST_NULL_ARGUMENT`, `EVERPOST_INVALID_ARGUMENT`. What is wrong with
+/// the certificates is in the report.
+///
+/// # Safety
+/// `file` is NULL or a handle that was not freed; `host` and `trust` are NULL
+/// or point at as many bytes as their lengths say; `out` and `error` are each
+/// NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_judge(
+    file: *const everpost_certificate_file,
+    host: *const c_char,
+    host_len: usize,
+    at_unix: i64,
+    trust: *const c_char,
+    trust_len: usize,
+    out: *mut *mut everpost_report,
+    error: *mut *mut everpost_error,
+) -> everpost_status {
+    let body = || {
+        // SAFETY: the caller's promise is the same.
+        let file = unsafe { borrow(file) }?;
+        // SAFETY: as above.
+        let host = unsafe { text(host, host_len, "host") }?;
+        // SAFETY: as above.
+        let trust = unsafe { optional_text(trust, trust_len, "trust") }?;
+        let at = moment(at_unix)?;
+        let roots: TrustRoots = trust.unwrap_or("system").parse()?;
+        let inspector = Inspector::new(&TrustRoots::load(&[roots])?);
+        Ok(file.file.judge(&inspector, host, at).into())
+    };
+    // SAFETY: the caller's promise is the same.
+    unsafe { make(out, error, body) }
+}
+
+/// The certificates in PEM, with `with_key` after their private key.
+///
+/// Errors: `EVERPOST_INVALID_ARGUMENT` if a key is wanted and there is none;
+/// `EVERPOST_NULL_ARGUMENT`.
+///
+/// # Safety
+/// `file` is NULL or a handle that was not freed; `out` and `error` are each
+/// NULL or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_to_pem(
+    file: *const everpost_certificate_file,
+    with_key: bool,
+    out: *mut *mut everpost_text,
+    error: *mut *mut everpost_error,
+) -> everpost_status {
+    let body = || {
+        // SAFETY: the caller's promise is the same.
+        let file = unsafe { borrow(file) }?;
+        if with_key && !file.file.has_key() {
+            return Err(Failure::argument("with_key is set, and the file holds no private key"));
+        }
+        Ok(match with_key {
+            true => everpost_text::new(file.file.to_pem().as_bytes()),
+            false => everpost_text::new(file.file.chain_to_pem()),
+        })
+    };
+    // SAFETY: the caller's promise is the same.
+    unsafe { make(out, error, body) }
+}
+
+/// All of it as PFX, under a password, which may be empty and not absent.
+/// `legacy` encrypts for Windows before Server 2019 and Java before 8u301:
+/// weakly. The text is bytes.
+///
+/// Errors: `EVERPOST_INVALID_CONFIG` if the password has characters that a PFX
+/// cannot have; `EVERPOST_NULL_ARGUMENT`, `EVERPOST_INVALID_ARGUMENT`.
+///
+/// # Safety
+/// `file` is NULL or a handle that was not freed; `password` is NULL or points
+/// at as many bytes as its length says; `out` and `error` are each NULL or may
+/// be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_to_pfx(
+    file: *const everpost_certificate_file,
+    password: *const c_char,
+    password_len: usize,
+    legacy: bool,
+    out: *mut *mut everpost_text,
+    error: *mut *mut everpost_error,
+) -> everpost_status {
+    let body = || {
+        // SAFETY: the caller's promise is the same.
+        let file = unsafe { borrow(file) }?;
+        // SAFETY: as above.
+        let password = unsafe { text(password, password_len, "password") }?;
+        let encryption = if legacy { PfxEncryption::Legacy } else { PfxEncryption::Modern };
+        Ok(everpost_text::new(file.file.to_pfx(password, encryption)?))
+    };
+    // SAFETY: the caller's promise is the same.
+    unsafe { make(out, error, body) }
+}
+
+/// Frees it, with its certificates, and wipes its key. NULL is allowed.
+///
+/// # Safety
+/// `file` is NULL or a handle that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_certificate_file_free(file: *mut everpost_certificate_file) {
+    // SAFETY: the caller's promise is the same.
+    unsafe { free(file) }
+}
