@@ -51,15 +51,21 @@ fn unix(moment: SystemTime) -> i64 {
     }
 }
 
+/// The beginning of the year 1601, where some systems begin to count.
+const FIRST: i64 = -11_644_473_600;
+/// The end of the year 9999, where certificates end.
+const LAST: i64 = 253_402_300_799;
+
 /// The moment that a caller means; 0 is now.
 fn moment(unix: i64) -> Result<SystemTime, Failure> {
     let distance = Duration::from_secs(unix.unsigned_abs());
     let moment = match unix {
         0 => Some(SystemTime::now()),
-        1.. => UNIX_EPOCH.checked_add(distance),
-        _ => UNIX_EPOCH.checked_sub(distance),
+        1..=LAST => UNIX_EPOCH.checked_add(distance),
+        FIRST..0 => UNIX_EPOCH.checked_sub(distance),
+        _ => None,
     };
-    moment.ok_or_else(|| Failure::argument("at_unix is no moment that this system has"))
+    moment.ok_or_else(|| Failure::argument("at_unix is not in the years that are reckoned with"))
 }
 
 /// Whom it is for, as a distinguished name. Absent of NULL.
@@ -426,7 +432,8 @@ pub unsafe extern "C" fn everpost_certificate_file_key_matches(
 }
 
 /// Judges what a server that loads this file would show as `host`. `at_unix`
-/// is the moment to judge for, in seconds from the Unix epoch; 0 is now.
+/// is the moment to judge for, in seconds from the Unix epoch, in the years
+/// 1601 to 9999; 0 is now.
 /// `trust` is "system", "mozilla" or the path of a PEM file; absent, the
 /// system's roots. May read files.
 ///

@@ -16,11 +16,13 @@
 mod batch;
 mod compose;
 mod config;
+mod diagnose;
 mod envelope;
 mod certificate;
 mod error;
 mod event;
 mod failure;
+mod explain;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod guard;
@@ -30,6 +32,7 @@ mod message;
 mod operation;
 mod receipt;
 mod probe;
+mod receipt;
 #[cfg(feature = "rehearsal")]
 mod rehearsal;
 mod report;
@@ -40,10 +43,12 @@ mod token;
 pub use batch::*;
 pub use compose::*;
 pub use config::*;
+pub use diagnose::*;
 pub use envelope::*;
 pub use certificate::*;
 pub use error::*;
 pub use event::*;
+pub use explain::*;
 #[cfg(feature = "fault-injection")]
 pub use fault::*;
 pub use guard::{everpost_done_fn, everpost_drop_fn};
@@ -53,6 +58,7 @@ pub use message::*;
 pub use operation::*;
 pub use receipt::*;
 pub use probe::*;
+pub use receipt::*;
 #[cfg(feature = "rehearsal")]
 pub use rehearsal::*;
 pub use report::*;

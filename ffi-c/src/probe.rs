@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use everpost_core::TrustRoots;
 use everpost_core::probe::{Probe, ProbeBuilder, Target};
-use everpost_runtime::{block_on, handle};
+use everpost_runtime::handle;
 use tokio::sync::OnceCell;
 
 use crate::certificate::everpost_certificate_file;
 use crate::error::{Failure, everpost_error};
 use crate::guard::{self, Handle, UserData, borrow, borrow_mut, call, free, make};
-use crate::operation;
+use crate::operation::{self, About};
 use crate::report::{call_report, everpost_report, everpost_report_fn};
 use crate::status::everpost_status;
 use crate::string::{bytes, text};
@@ -214,7 +214,7 @@ pub unsafe extern "C" fn everpost_probe_run(
         let probe = unsafe { borrow(probe) }?;
         // SAFETY: as above.
         let target = unsafe { self::target(target, target_len) }?;
-        block_on(probe.run(target))?
+        operation::wait(About::Other, probe.run(target))
     };
     // SAFETY: the caller's promise is the same.
     unsafe { make(out, error, body) }

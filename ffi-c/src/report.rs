@@ -16,16 +16,8 @@ use serde_json::Value;
 use crate::certificate::everpost_certificate;
 use crate::error::{Failure, everpost_error};
 use crate::guard::{Handle, UserData, free, value_of};
+use crate::mailer::{EVERPOST_UNKNOWN, health_number};
 use crate::string::everpost_str;
-
-/// Nothing worse than information was found.
-pub const EVERPOST_HEALTHY: i32 = 0;
-/// It works, and something needs attention.
-pub const EVERPOST_DEGRADED: i32 = 1;
-/// It cannot be used as it is.
-pub const EVERPOST_UNHEALTHY: i32 = 2;
-/// Nothing can be said: there is no report.
-pub const EVERPOST_UNKNOWN: i32 = 3;
 
 /// Called once with what was found: exactly one of `report` and `error` is
 /// not NULL, and belongs to the callee.
@@ -176,13 +168,7 @@ pub(crate) fn call_report(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn everpost_report_status(report: *const everpost_report) -> i32 {
     // SAFETY: the caller's promise is the same.
-    unsafe {
-        value_of(report, EVERPOST_UNKNOWN, |report| match report.status {
-            Status::Healthy => EVERPOST_HEALTHY,
-            Status::Degraded => EVERPOST_DEGRADED,
-            Status::Unhealthy => EVERPOST_UNHEALTHY,
-        })
-    }
+    unsafe { value_of(report, EVERPOST_UNKNOWN, |report| health_number(report.status)) }
 }
 
 /// One line: what is wrong before all, or that all is well. Absent of NULL.

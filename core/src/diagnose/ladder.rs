@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -42,7 +42,9 @@ struct Fall {
 
 pub(super) struct Ladder<'a> {
     diagnosis: &'a Diagnosis,
-    tell: &'a mut (dyn FnMut(&Rung) + Send),
+    /// Behind a lock that nobody waits for, so that the climb may go on in
+    /// another thread.
+    tell: Mutex<&'a mut (dyn FnMut(&Rung) + Send)>,
     config: &'a Config,
     network: &'a Arc<dyn Network>,
     clock: &'a Arc<dyn Clock>,
@@ -67,7 +69,7 @@ impl<'a> Ladder<'a> {
         let MailerBuilder { config, network, clock } = &diagnosis.mailer;
         Ladder {
             diagnosis,
-            tell,
+            tell: Mutex::new(tell),
             config,
             network,
             clock,
@@ -171,7 +173,7 @@ impl<'a> Ladder<'a> {
 
     fn push(&mut self, step: Step, outcome: Outcome, elapsed: Duration, detail: String) {
         let rung = Rung { step, outcome, elapsed, detail };
-        (self.tell)(&rung);
+        (self.tell.get_mut().unwrap_or_else(PoisonError::into_inner))(&rung);
         self.rungs.push(rung);
     }
 

@@ -173,6 +173,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_diagnosis_can_be_left_to_another_thread() {
+        fn can_move(_: impl Send) {}
+        can_move(Diagnosis::of_url("smtps://mail.example.org").unwrap().run());
+    }
+
+    #[test]
     fn every_option_is_set_by_its_text_or_refused_with_its_key() {
         let new = || Diagnosis::of_url("smtps://mail.example.org").unwrap();
         let set = new()

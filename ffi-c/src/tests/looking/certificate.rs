@@ -152,7 +152,10 @@ fn a_file_is_judged_for_a_host_a_moment_and_roots() {
     assert!(!has(found("localhost", 0, trust), "expired"));
     assert!(!has(found("localhost", end - 1, trust), "expired"));
     assert!(has(found("localhost", end + 1, trust), "expired"));
-    assert!(has(found("localhost", -1, trust), "not-yet-valid"));
+    for early in [-11_644_473_600, -1] {
+        assert!(has(found("localhost", early, trust), "not-yet-valid"));
+    }
+    assert!(has(found("localhost", 253_402_300_799, trust), "expired"));
     assert!(!has(found("localhost", 0, trust), "name-mismatch"));
     assert!(has(found("mail.example.org", 0, Some("mozilla")), "name-mismatch"));
     unsafe { everpost_certificate_file_free(file) };
@@ -175,7 +178,9 @@ fn what_is_no_file_password_or_root_is_refused() {
         assert_eq!(refused(no_bytes), EVERPOST_NULL_ARGUMENT);
         assert_eq!(refused(judge(file, "x", 0, Some("/none.pem"))), EVERPOST_INVALID_CONFIG);
         assert_eq!(refused(judge(file, "x", 0, Some(""))), EVERPOST_INVALID_CONFIG);
-        assert_eq!(refused(judge(file, "x", i64::MIN, None)), EVERPOST_INVALID_ARGUMENT);
+        for at in [i64::MIN, -11_644_473_601, 253_402_300_800, i64::MAX] {
+            assert_eq!(refused(judge(file, "x", at, None)), EVERPOST_INVALID_ARGUMENT, "{at}");
+        }
         assert_eq!(refused(judge(ptr::null(), "x", 0, None)), EVERPOST_NULL_ARGUMENT);
         let no_key = made(|out, error| everpost_certificate_file_to_pem(file, true, out, error));
         assert_eq!(refused(no_key), EVERPOST_INVALID_ARGUMENT);

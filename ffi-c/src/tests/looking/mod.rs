@@ -1,6 +1,7 @@
 //! Looking at servers and files: reports, probes, certificates, rehearsal.
 
 mod certificate;
+mod mailer;
 mod probe;
 #[cfg(feature = "rehearsal")]
 mod rehearsal;

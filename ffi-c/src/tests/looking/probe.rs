@@ -15,6 +15,14 @@ fn probe(server: &Rehearsal) -> *mut everpost_probe {
     probe
 }
 
+fn implicit(server: &Rehearsal) -> String {
+    format!("smtps://{}", server.implicit_addr())
+}
+
+fn starttls(server: &Rehearsal) -> String {
+    format!("smtp://{}", server.starttls_addr())
+}
+
 fn set(probe: *mut everpost_probe, key: &str, value: &str) -> Result<(), Failed> {
     let ((key, key_len), (value, value_len)) = (c(key), c(value));
     tried(|error| unsafe { everpost_probe_set(probe, key, key_len, value, value_len, error) })
@@ -67,7 +75,7 @@ fn an_expired_certificate_is_unhealthy_and_every_accessor_says_why() {
     block_on(server.present(Chain::Expired)).unwrap().unwrap();
     let probe = probe(&server);
     unsafe {
-        let report = run(probe, &server.starttls_addr().to_string()).unwrap();
+        let report = run(probe, &starttls(&server)).unwrap();
         assert_eq!(everpost_report_status(report), EVERPOST_UNHEALTHY);
         let ids = findings(report);
         let index = ids.iter().position(|id| id == "expired").unwrap();
@@ -175,7 +183,7 @@ fn what_cannot_work_fails_the_run_and_not_the_process() {
 fn options_count_from_the_next_run_on() {
     let server = server();
     let probe = probe(&server);
-    let target = server.implicit_addr().to_string();
+    let target = implicit(&server);
     unsafe {
         let now = run(probe, &target).unwrap();
         set(probe, "judge_after", "+100d").unwrap();
@@ -201,7 +209,7 @@ fn a_file_is_held_against_what_is_served() {
         let file = file.unwrap();
         tried(|error| everpost_probe_compare(probe, file, error)).unwrap();
         everpost_certificate_file_free(file);
-        let report = run(probe, &server.implicit_addr().to_string()).unwrap();
+        let report = run(probe, &implicit(&server)).unwrap();
         let found = findings(report);
         assert!(found.contains(&"other-certificate".to_owned()), "{found:?}");
         everpost_report_free(report);
@@ -213,7 +221,7 @@ fn a_file_is_held_against_what_is_served() {
 fn a_run_without_waiting_calls_back_once_and_outlives_its_probe() {
     let server = server();
     let probe = probe(&server);
-    let run = start(probe, &server.implicit_addr().to_string()).unwrap();
+    let run = start(probe, &implicit(&server)).unwrap();
     unsafe { everpost_probe_free(probe) };
     let report = run.wait().unwrap();
     assert_eq!(unsafe { everpost_report_status(report) }, EVERPOST_HEALTHY);
@@ -228,7 +236,7 @@ fn a_run_that_is_cancelled_ends_as_cancelled_and_leaves_the_server() {
     let fault = server.inject(Fault::new(At::Greeting, ::everpost_rehearsal::Action::Stall));
     let fault = fault.unwrap();
     let probe = probe(&server);
-    let run = start(probe, &server.starttls_addr().to_string()).unwrap();
+    let run = start(probe, &starttls(&server)).unwrap();
     block_on(fault.fired()).unwrap();
     assert!(everpost_cancel(run.id));
     assert_eq!(refused(run.wait()), EVERPOST_CANCELLED);
