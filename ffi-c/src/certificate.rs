@@ -389,7 +389,7 @@ pub unsafe extern "C" fn everpost_certificate_file_certificate(
     // SAFETY: the caller's promise is the same.
     unsafe {
         value_of(file, ptr::null(), |file| {
-            file.certificates.get(index).map_or(ptr::null(), |it| ptr::from_ref(it))
+            file.certificates.get(index).map_or(ptr::null(), ptr::from_ref)
         })
     }
 }

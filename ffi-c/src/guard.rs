@@ -27,7 +27,8 @@ pub type everpost_done_fn =
     Option<unsafe extern "C" fn(user_data: *mut c_void, error: *mut everpost_error)>;
 
 /// A type that crosses the boundary as a pointer from [`Box::into_raw`] and
-/// comes back for the last time in its `…_free`. Nothing else may.
+/// comes back for the last time in its `…_free`, or is lent by one that does.
+/// Nothing else may.
 pub(crate) trait Handle: Sized {
     /// What an argument of this type is called.
     const NAME: &'static str;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use everpost_core::TrustRoots;
 use everpost_core::probe::{Probe, ProbeBuilder, Target};
-use everpost_runtime::handle;
 use tokio::sync::OnceCell;
 
 use crate::certificate::everpost_certificate_file;
@@ -59,7 +58,7 @@ impl everpost_probe {
 
 /// Roots and files are read where that holds nobody up.
 async fn build(builder: ProbeBuilder) -> Result<Probe, Failure> {
-    let built = handle()?.spawn_blocking(|| builder.build()).await;
+    let built = tokio::task::spawn_blocking(|| builder.build()).await;
     Ok(built.map_err(|_| Failure::panicked("to make a probe", false))??)
 }
 

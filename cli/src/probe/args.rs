@@ -18,6 +18,7 @@ Targets:
                               other, whatever the server speaks
   [2001:db8::1]:25            an address
   smtp://host smtps://host lmtp://host
+  mx://example.org            each mail exchanger of a domain, as with --mx
   @FILE                       targets from a file, one a line, # begins a comment; @- reads
                               standard input
 

@@ -78,8 +78,9 @@ impl Protocol {
 ///
 /// Read from `host`, `host:port`, `[v6]`, `[v6]:port`, a bare IPv6 address,
 /// `smtp://host[:port]` (STARTTLS, 587 unless given), `smtps://host[:port]`
-/// (implicit TLS, 465), `lmtp://host[:port]` (STARTTLS, 24). Without a scheme
-/// the port decides the mode ([`ProbeMode::of_port`]) and is 465 unless given.
+/// (implicit TLS, 465), `lmtp://host[:port]` (STARTTLS, 24), or
+/// `mx://domain[:port]` (every MX of the domain, 25). Without a scheme the port
+/// decides the mode ([`ProbeMode::of_port`]) and is 465 unless given.
 /// User name, password and query of a URL are passed over: a probe never logs
 /// in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -139,3 +139,15 @@ fn findings(report: *const everpost_report) -> Vec<String> {
     let count = unsafe { everpost_report_finding_count(report) };
     (0..count).map(|it| seen(unsafe { everpost_report_finding_id(report, it) }).unwrap()).collect()
 }
+
+#[test]
+fn what_the_header_lets_many_threads_use_may_be_used_by_many() {
+    fn shared<T: Send + Sync>() {}
+    shared::<everpost_certificate>();
+    shared::<everpost_certificate_file>();
+    shared::<everpost_diagnosis>();
+    shared::<everpost_probe>();
+    shared::<everpost_report>();
+    #[cfg(feature = "rehearsal")]
+    shared::<crate::rehearsal::everpost_rehearsal>();
+}

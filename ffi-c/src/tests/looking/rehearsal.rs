@@ -4,6 +4,7 @@ use std::net::TcpStream;
 use std::ptr;
 
 use super::*;
+use crate::rehearsal::*;
 
 fn start(options: Option<&str>) -> Result<*mut everpost_rehearsal, Failed> {
     let (options, len) = options.map_or(NONE, c);
