@@ -244,6 +244,23 @@ pub unsafe extern "C" fn everpost_report_finding_id(
     }
 }
 
+/// What it speaks about, such as "time" or "name". Absent beyond the last.
+///
+/// # Safety
+/// `report` is NULL or a handle that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_report_finding_axis(
+    report: *const everpost_report,
+    index: usize,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe {
+        value_of(report, everpost_str::ABSENT, |report| {
+            report.findings.get(index).map(|it| it.axis().as_str()).into()
+        })
+    }
+}
+
 /// How bad it is: "info", "warning" or "critical". Absent beyond the last.
 ///
 /// # Safety

@@ -83,6 +83,7 @@ fn an_expired_certificate_is_unhealthy_and_every_accessor_says_why() {
             assert_eq!(seen(get(report, ids.len())), None, "beyond the last");
             seen(get(report, index)).unwrap()
         };
+        assert_eq!(of(everpost_report_finding_axis), "time");
         assert_eq!(of(everpost_report_finding_severity), "critical");
         assert!(of(everpost_report_finding_message).contains("expired"));
         assert!(of(everpost_report_finding_remedy).contains("renew"));
@@ -113,6 +114,7 @@ fn every_accessor_of_a_report_takes_null() {
         }
         for get in [
             everpost_report_finding_id,
+            everpost_report_finding_axis,
             everpost_report_finding_severity,
             everpost_report_finding_message,
             everpost_report_finding_remedy,
