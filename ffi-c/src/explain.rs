@@ -4,7 +4,7 @@ use std::ffi::c_void;
 
 use everpost_core::mailer::ExplainOptions;
 
-use crate::certificate::everpost_certificate_file;
+use crate::certificate_file::everpost_certificate_file;
 use crate::error::{Failure, everpost_error};
 use crate::guard::{self, UserData, borrow, make};
 use crate::mailer::everpost_mailer;

@@ -14,6 +14,8 @@
 #![deny(clippy::unwrap_used)]
 
 mod batch;
+mod certificate;
+mod certificate_file;
 mod compose;
 mod config;
 mod diagnose;
@@ -42,6 +44,8 @@ mod string;
 mod token;
 
 pub use batch::*;
+pub use certificate::*;
+pub use certificate_file::*;
 pub use compose::*;
 pub use config::*;
 pub use diagnose::*;

@@ -7,7 +7,7 @@ use everpost_core::TrustRoots;
 use everpost_core::probe::{Probe, ProbeBuilder, Target};
 use tokio::sync::OnceCell;
 
-use crate::certificate::everpost_certificate_file;
+use crate::certificate_file::everpost_certificate_file;
 use crate::error::{Failure, everpost_error};
 use crate::guard::{self, Handle, UserData, borrow, borrow_mut, call, free, make};
 use crate::operation::{self, About};

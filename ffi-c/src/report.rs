@@ -62,8 +62,7 @@ impl From<ProbeReport> for everpost_report {
             status: report.status(),
             summary: report.summary(),
             certificates: chain(first),
-            render: Box::new(move || report.to_json()),
-            ..of_findings(findings)
+            ..of_findings(findings, move || report.to_json())
         }
     }
 }
@@ -74,11 +73,7 @@ impl From<CertificateReport> for everpost_report {
             status: report.status(),
             summary: report.summary(),
             certificates: chain(Some(&report)),
-            render: Box::new({
-                let report = report.clone();
-                move || report.to_json()
-            }),
-            ..of_findings(report.findings)
+            ..of_findings(report.findings.clone(), move || report.to_json())
         }
     }
 }
@@ -93,8 +88,7 @@ impl From<DiagnosisReport> for everpost_report {
             remedy: report.remedy.clone(),
             fault: report.failed().map(|rung| rung.step.as_str()),
             certificates: chain(report.certificate.as_deref()),
-            render: Box::new(move || report.to_json()),
-            ..of_findings(findings)
+            ..of_findings(findings, move || report.to_json())
         }
     }
 }
@@ -103,6 +97,7 @@ impl From<Explanation> for everpost_report {
     fn from(explanation: Explanation) -> Self {
         let error = explanation.error.as_ref().or(explanation.last_error.as_ref());
         let report = error.and_then(|error| error.certificate());
+        let findings = report.map_or_else(Vec::new, |report| report.findings.clone());
         everpost_report {
             status: explanation.status(),
             summary: explanation.summary.clone(),
@@ -110,21 +105,16 @@ impl From<Explanation> for everpost_report {
             remedy: explanation.remedy.clone(),
             fault: Some(explanation.fault.as_str()),
             certificates: chain(report),
-            ..of_findings(report.map_or_else(Vec::new, |report| report.findings.clone()))
+            ..of_findings(findings, move || explanation.to_json())
         }
-        .rendered(move || explanation.to_json())
-    }
-}
-
-impl everpost_report {
-    fn rendered(mut self, render: impl Fn() -> Value + Send + Sync + 'static) -> Self {
-        self.render = Box::new(render);
-        self
     }
 }
 
 /// A report whose first finding says most.
-fn of_findings(findings: Vec<Finding>) -> everpost_report {
+fn of_findings(
+    findings: Vec<Finding>,
+    render: impl Fn() -> Value + Send + Sync + 'static,
+) -> everpost_report {
     let first = findings.first().filter(|finding| finding.severity > Severity::Info);
     everpost_report {
         status: Status::of(&findings),
@@ -133,7 +123,7 @@ fn of_findings(findings: Vec<Finding>) -> everpost_report {
         remedy: first.map(|finding| finding.remedy().to_owned()),
         fault: None,
         certificates: Vec::new(),
-        render: Box::new(|| Value::Null),
+        render: Box::new(render),
         json: OnceLock::new(),
         findings,
     }
