@@ -197,6 +197,23 @@ fn options_count_from_the_next_run_on() {
 }
 
 #[test]
+fn one_probe_serves_many_threads_at_the_same_time() {
+    let server = server();
+    let probe = probe(&server);
+    let (shared, target) = (probe as usize, implicit(&server));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let report = run(shared as *const everpost_probe, &target).unwrap();
+                assert_eq!(unsafe { everpost_report_status(report) }, EVERPOST_HEALTHY);
+                unsafe { everpost_report_free(report) };
+            });
+        }
+    });
+    unsafe { everpost_probe_free(probe) };
+}
+
+#[test]
 fn a_file_is_held_against_what_is_served() {
     let server = server();
     let der = server.leaf().der;
