@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use everpost_core::TrustRoots;
 use everpost_core::probe::{Probe, ProbeBuilder, Target};
+use everpost_runtime::PerProcess;
 use tokio::sync::OnceCell;
 
 use crate::certificate_file::everpost_certificate_file;
@@ -25,11 +26,12 @@ impl Handle for everpost_probe {
     const NAME: &'static str = "probe";
 }
 
-/// Options, and the probe that the first run makes of them.
+/// Options, and the probe that the first run of a process makes of them: what
+/// looks DNS records up lives in the threads of one process.
 #[derive(Default)]
 struct Recipe {
     builder: ProbeBuilder,
-    probe: OnceCell<Probe>,
+    probe: PerProcess<OnceCell<Probe>>,
 }
 
 impl everpost_probe {
@@ -39,7 +41,7 @@ impl everpost_probe {
         change: impl FnOnce(ProbeBuilder) -> Result<ProbeBuilder, Failure>,
     ) -> Result<(), Failure> {
         let builder = change(self.recipe.builder.clone())?;
-        self.recipe = Arc::new(Recipe { builder, probe: OnceCell::new() });
+        self.recipe = Arc::new(Recipe { builder, probe: PerProcess::new() });
         Ok(())
     }
 
@@ -50,7 +52,8 @@ impl everpost_probe {
     ) -> impl Future<Output = Result<everpost_report, Failure>> + Send + 'static {
         let recipe = Arc::clone(&self.recipe);
         async move {
-            let probe = recipe.probe.get_or_try_init(|| build(recipe.builder.clone())).await?;
+            let probe = recipe.probe.get_or_init(OnceCell::new);
+            let probe = probe.get_or_try_init(|| build(recipe.builder.clone())).await?;
             Ok(probe.run(&target).await.into())
         }
     }

@@ -17,7 +17,7 @@ use crate::string::{everpost_str, everpost_text, optional_text, text};
 const FAREWELL: Duration = Duration::from_secs(5);
 
 /// A mail server on loopback that rotates its certificate and misbehaves on
-/// command. May be used from many threads.
+/// command. May be used from many threads, and not in a forked child.
 pub struct everpost_rehearsal {
     control: Control,
     ca_pem: String,

@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use ::everpost_rehearsal::{At, Chain, Fault, Which};
+use ::everpost_rehearsal::{At, Capabilities, Chain, Fault, Which};
 
 use super::*;
 
@@ -73,6 +73,8 @@ fn a_server_in_order_is_healthy_and_shows_its_chain() {
 fn an_expired_certificate_is_unhealthy_and_every_accessor_says_why() {
     let server = server();
     block_on(server.present(Chain::Expired)).unwrap().unwrap();
+    // Found first, and less bad.
+    server.update(|settings| settings.capabilities_before_tls = Some(Capabilities::default()));
     let probe = probe(&server);
     unsafe {
         let report = run(probe, &starttls(&server)).unwrap();
@@ -88,7 +90,9 @@ fn an_expired_certificate_is_unhealthy_and_every_accessor_says_why() {
         assert!(of(everpost_report_finding_message).contains("expired"));
         assert!(of(everpost_report_finding_remedy).contains("renew"));
         assert_eq!(of(everpost_report_finding_id), "expired");
+        assert!(ids.contains(&"auth-before-tls".to_owned()), "{ids:?}");
         let cause = seen(everpost_report_cause(report));
+        assert_eq!(cause, seen(everpost_report_summary(report)), "what says most comes first");
         assert_eq!(cause, seen(everpost_report_finding_message(report, 0)));
         let remedy = seen(everpost_report_remedy(report));
         assert_eq!(remedy, seen(everpost_report_finding_remedy(report, 0)));
