@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use ::everpost_rehearsal::Rehearsal;
+use ::everpost_rehearsal::Builder;
 use ::everpost_rehearsal::control::Control;
 use everpost_core::Delivery;
 use everpost_runtime::block_on;
@@ -46,7 +46,7 @@ fn failed(error: &::everpost_rehearsal::Error) -> Failure {
 
 /// Starts a server on free ports, unless told otherwise. `options` is an
 /// object of JSON, or absent; docs/rehearsal.md lists its keys, such as
-/// {"users": [{"name": "app", "password": "secret"}]}.
+/// {"credentials": {"app": "secret"}}.
 ///
 /// Errors: `EVERPOST_INVALID_CONFIG` if the options are no such object, or a
 /// port cannot be listened on; `EVERPOST_NULL_ARGUMENT`,
@@ -65,7 +65,7 @@ pub unsafe extern "C" fn everpost_rehearsal_start(
     let body = || {
         // SAFETY: the caller's promise is the same.
         let options = unsafe { optional_text(options, options_len, "options") }?;
-        let builder = Rehearsal::builder().from_json(options.unwrap_or("{}"));
+        let builder = Builder::from_json(options.unwrap_or("{}"));
         let server = block_on(builder.map_err(|error| failed(&error))?.start())?;
         let server = server.map_err(|error| failed(&error))?;
         let ca_pem = server.ca_pem();

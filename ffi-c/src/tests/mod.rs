@@ -8,9 +8,9 @@
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod ground;
+mod looking;
 mod parts;
 mod process;
 mod sending;
 mod telling;
 mod world;
-mod looking;

@@ -20,7 +20,7 @@ fn control(server: *const everpost_rehearsal, request: &str) -> serde_json::Valu
 
 #[test]
 fn a_server_is_started_steered_and_stopped() {
-    let options = r#"{"host": "mail.test", "users": [{"name": "app", "password": "secret"}]}"#;
+    let options = r#"{"host": "mail.test", "credentials": {"app": "secret"}}"#;
     let server = start(Some(options)).unwrap();
     unsafe {
         assert!(seen(everpost_rehearsal_ca_pem(server)).unwrap().contains("BEGIN CERTIFICATE"));
