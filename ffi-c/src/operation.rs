@@ -84,7 +84,7 @@ pub(crate) struct Completion<T, F: FnOnce(Result<T, Failure>)> {
 }
 
 impl<T, F: FnOnce(Result<T, Failure>)> Completion<T, F> {
-    fn new(id: u64, about: About, done: F) -> Self {
+    pub(crate) fn new(id: u64, about: About, done: F) -> Self {
         Completion { id, about, done: Some(done), result: std::marker::PhantomData }
     }
 

@@ -1,12 +1,13 @@
 //! Errors, strings, the boundary and operations.
 
 use std::ffi::c_char;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::mpsc;
 
 use super::world::seen;
 use crate::error::Failure;
-use crate::operation::{About, start, start_until};
+use crate::operation::{About, Completion, start, start_until};
 use crate::string::{optional_text, text};
 use crate::*;
 
@@ -106,4 +107,15 @@ fn a_panic_in_a_callback_harms_no_other_operation() {
     start(async { Ok(()) }, |_| panic!("on purpose")).unwrap();
     start(async { Ok(()) }, move |result| sender.send(result).unwrap()).unwrap();
     assert_eq!(outcome(&receiver), EVERPOST_OK);
+}
+
+#[test]
+fn a_completion_that_is_dropped_still_calls_back_and_complains() {
+    let (sender, receiver) = mpsc::channel();
+    let done = move |result: Result<(), Failure>| sender.send(result).unwrap();
+    let completion = Completion::new(0, About::Message, done);
+    let complaint = catch_unwind(AssertUnwindSafe(|| drop(completion)));
+    assert_eq!(complaint.is_err(), cfg!(debug_assertions));
+    assert_eq!(outcome(&receiver), EVERPOST_INTERNAL);
+    assert!(receiver.recv().is_err(), "once");
 }
