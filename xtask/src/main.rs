@@ -10,6 +10,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to a person")]
 
 mod bench;
+mod c;
 mod command;
 mod fuzz;
 mod mta;
@@ -68,6 +69,24 @@ enum Task {
         #[arg(value_name = "TARGET", value_parser = PossibleValuesParser::new(fuzz::TARGETS))]
         targets: Vec<String>,
     },
+    /// Write the C header from the sources of `ffi-c`.
+    Header {
+        /// Only fail if the header in the repository is another, and write nothing.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Build the C library and install it: header, libraries, pkg-config and CMake files.
+    Install {
+        /// The folder to install under, such as /usr/local.
+        #[arg(long, value_name = "DIR")]
+        prefix: PathBuf,
+        /// Built to be fast, not quickly.
+        #[arg(long)]
+        release: bool,
+        /// With the rehearsal server, for tests (`EVERPOST_REHEARSAL` in the header).
+        #[arg(long)]
+        rehearsal: bool,
+    },
     /// Measure Everpost beside its peers and print the tables; see
     /// docs/performance.md.
     Bench {
@@ -85,15 +104,21 @@ fn main() -> ExitCode {
         }
         Task::TestMta => steps::run(&[mta::NAME.to_owned()], false),
         Task::Fuzz { seconds, engine, targets } => fuzz::fuzz(engine, seconds, &targets),
-        Task::Bench { arguments } => match bench::bench(&arguments) {
-            Ok(()) => true,
-            Err(failure) => {
-                eprintln!("error: {failure}");
-                false
-            }
-        },
+        Task::Header { check } => told(c::header(check)),
+        Task::Install { prefix, release, rehearsal } => {
+            told(c::install(&prefix, &c::Build { release, rehearsal }).map(drop))
+        }
+        Task::Bench { arguments } => told(bench::bench(&arguments)),
     };
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether it went well; says why if not.
+fn told(result: Result<(), command::Failure>) -> bool {
+    if let Err(failure) = &result {
+        eprintln!("error: {failure}");
+    }
+    result.is_ok()
 }
 
 /// The root of the workspace.

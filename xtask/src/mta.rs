@@ -108,7 +108,7 @@ fn libraries_of(depends: &str) -> Vec<&str> {
     names.filter(|name| name.starts_with("lib")).collect()
 }
 
-fn apt_get(arguments: &[&str]) -> Command {
+pub(crate) fn apt_get(arguments: &[&str]) -> Command {
     let mut command = Command::new("apt-get");
     // Somebody else may be installing something just now.
     command.args(["-qq", "-o", "DPkg::Lock::Timeout=300"]).args(arguments);
@@ -116,7 +116,7 @@ fn apt_get(arguments: &[&str]) -> Command {
     command
 }
 
-fn output(command: &mut Command) -> Result<String, Failure> {
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::{fuzz, mta, page, promises, readme, scenarios, simulation};
+use crate::{c, fuzz, mta, page, promises, readme, scenarios, simulation};
 
 /// One step.
 struct Step {
@@ -46,6 +46,11 @@ const STEPS: &[Step] = &[
         name: "readme",
         what: "the README's commands and program work as printed",
         run: readme::check,
+    },
+    Step {
+        name: "c",
+        what: "the C library keeps what its header says, under valgrind and sanitizers too",
+        run: |_| c::check(),
     },
     Step {
         name: "page",
