@@ -1,0 +1,221 @@
+/* Operations: one callback each, whatever is cancelled, freed or called from
+ * inside. */
+
+#include "latch.h"
+#include "server.h"
+
+/* What became of one send. */
+typedef struct {
+    latch done;
+    int calls;
+    everpost_status status;
+    const everpost_mailer *mailer;
+    const everpost_message *message;
+} outcome;
+
+static void outcome_begin(outcome *it)
+{
+    memset(it, 0, sizeof *it);
+    latch_begin(&it->done, 1);
+    it->status = -1;
+}
+
+static void told(void *user_data, everpost_receipt *receipt, everpost_error *error)
+{
+    outcome *it = (outcome *)user_data;
+    CHECK((receipt == NULL) != (error == NULL));
+    it->calls++;
+    it->status = error == NULL ? EVERPOST_OK : everpost_error_status(error);
+    everpost_receipt_free(receipt);
+    everpost_error_free(error);
+    latch_down(&it->done);
+}
+
+static void outcome_end(outcome *it, everpost_status status)
+{
+    latch_wait(&it->done);
+    CHECK_EQ(it->calls, 1);
+    CHECK_EQ(it->status, status);
+    latch_end(&it->done);
+}
+
+static uint64_t begin(const everpost_mailer *mailer, const char *id, outcome *it)
+{
+    everpost_message *message = message_with(id);
+    everpost_error *error = NULL;
+    uint64_t operation;
+    outcome_begin(it);
+    operation = everpost_mailer_send_start(mailer, message, told, it, &error);
+    CHECK(operation != 0 && error == NULL);
+    /* The operation has what it needs. */
+    everpost_message_free(message);
+    return operation;
+}
+
+static void a_send_that_was_started_calls_back(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_mailer *mailer = mailer_with(server, "");
+    outcome it;
+    uint64_t operation = begin(mailer, "async@test", &it);
+    outcome_end(&it, EVERPOST_OK);
+    CHECK_EQ(server_copies(server, "async@test"), 1);
+    /* It is over: there is nothing to cancel. */
+    CHECK(!everpost_cancel(operation));
+    everpost_mailer_free(mailer);
+    everpost_rehearsal_free(server);
+}
+
+static void a_cancelled_send_was_not_sent(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_mailer *mailer = mailer_with(server, "");
+    outcome it;
+    uint64_t operation;
+    server_do(server, "{\"do\":\"inject\",\"at\":\"mail\",\"action\":\"stall\"}");
+    operation = begin(mailer, "cancelled@test", &it);
+    server_do(server, "{\"do\":\"wait\",\"fault\":1}");
+    CHECK(everpost_cancel(operation));
+    outcome_end(&it, EVERPOST_CANCELLED);
+    CHECK_EQ(server_copies(server, "cancelled@test"), 0);
+    /* The next one is not harmed. */
+    send_one(server, mailer, "next@test");
+    everpost_mailer_free(mailer);
+    everpost_rehearsal_free(server);
+}
+
+static void cancelling_at_any_moment_ends_in_one_callback_that_tells_the_truth(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_mailer *mailer = mailer_with(server, "");
+    int round, spin;
+    for (round = 0; round < 40; round++) {
+        char id[64];
+        outcome it;
+        volatile int pause = 0;
+        uint64_t operation;
+        int copies;
+        (void)snprintf(id, sizeof id, "race%d@test", round);
+        operation = begin(mailer, id, &it);
+        for (spin = 0; spin < round * 20000; spin++)
+            pause = spin;
+        (void)pause;
+        (void)everpost_cancel(operation);
+        (void)everpost_cancel(operation);
+        latch_wait(&it.done);
+        CHECK_EQ(it.calls, 1);
+        copies = server_copies(server, id);
+        if (it.status == EVERPOST_OK)
+            CHECK_EQ(copies, 1);
+        else if (it.status == EVERPOST_CANCELLED)
+            CHECK_EQ(copies, 0);
+        else
+            CHECK_EQ(it.status, EVERPOST_DELIVERY_UNKNOWN);
+        latch_end(&it.done);
+    }
+    everpost_mailer_free(mailer);
+    everpost_rehearsal_free(server);
+}
+
+static void a_freed_mailer_brings_its_operations_to_their_end(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_mailer *mailer = mailer_with(server, "");
+    outcome it;
+    server_do(server, "{\"do\":\"inject\",\"at\":\"mail\",\"action\":\"stall\"}");
+    (void)begin(mailer, "freed@test", &it);
+    server_do(server, "{\"do\":\"wait\",\"fault\":1}");
+    everpost_mailer_free(mailer);
+    server_do(server, "{\"do\":\"release\"}");
+    outcome_end(&it, EVERPOST_OK);
+    CHECK_EQ(server_copies(server, "freed@test"), 1);
+    everpost_rehearsal_free(server);
+}
+
+/* Calls back in, twice: a form that waits, and one that does not. */
+static void again(void *user_data, everpost_receipt *receipt, everpost_error *error)
+{
+    outcome *it = (outcome *)user_data;
+    everpost_receipt *inner = NULL;
+    CHECK(error == NULL);
+    CHECK_EQ(everpost_mailer_send(it->mailer, it->message, &inner, &error), EVERPOST_WRONG_THREAD);
+    CHECK(inner == NULL);
+    CHECK_HAS(everpost_error_hint(error), "_start");
+    CHECK_STR(everpost_error_delivery(error), "not_sent");
+    drop_error(&error);
+    CHECK_EQ(everpost_mailer_close(it->mailer, NULL), EVERPOST_WRONG_THREAD);
+    CHECK_EQ(everpost_shutdown(1), EVERPOST_WRONG_THREAD);
+    CHECK_EQ(everpost_mailer_health(it->mailer), EVERPOST_HEALTHY);
+    everpost_receipt_free(receipt);
+    CHECK(everpost_mailer_send_start(it->mailer, it->message, told, it, &error) != 0);
+}
+
+static void a_callback_may_call_back_in(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_mailer *mailer = mailer_with(server, "");
+    everpost_message *first = message_with("first@test"), *second = message_with("second@test");
+    everpost_error *error = NULL;
+    outcome it;
+    outcome_begin(&it);
+    it.mailer = mailer;
+    it.message = second;
+    CHECK(everpost_mailer_send_start(mailer, first, again, &it, &error) != 0);
+    outcome_end(&it, EVERPOST_OK);
+    CHECK_EQ(server_copies(server, "second@test"), 1);
+    everpost_message_free(first);
+    everpost_message_free(second);
+    everpost_mailer_free(mailer);
+    everpost_rehearsal_free(server);
+}
+
+static void closed(void *user_data, everpost_error *error)
+{
+    CHECK(error == NULL);
+    latch_down((latch *)user_data);
+}
+
+static void closing_can_be_started_too(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_mailer *mailer = mailer_with(server, "");
+    everpost_error *error = NULL;
+    latch done;
+    outcome late;
+    latch_begin(&done, 1);
+    CHECK(everpost_mailer_close_start(mailer, closed, &done, &error) != 0);
+    latch_wait(&done);
+    latch_end(&done);
+    (void)begin(mailer, "late@test", &late);
+    outcome_end(&late, EVERPOST_CLOSED);
+    everpost_mailer_free(mailer);
+    everpost_rehearsal_free(server);
+}
+
+static void after_a_shutdown_the_library_begins_anew(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_mailer *mailer = mailer_with(server, "");
+    send_one(server, mailer, "one@test");
+    everpost_mailer_free(mailer);
+    everpost_rehearsal_free(server);
+    library_end();
+    server = server_begin();
+    mailer = mailer_with(server, "");
+    send_one(server, mailer, "two@test");
+    everpost_mailer_free(mailer);
+    everpost_rehearsal_free(server);
+}
+
+int main(void)
+{
+    RUN(a_send_that_was_started_calls_back);
+    RUN(a_cancelled_send_was_not_sent);
+    RUN(cancelling_at_any_moment_ends_in_one_callback_that_tells_the_truth);
+    RUN(a_freed_mailer_brings_its_operations_to_their_end);
+    RUN(a_callback_may_call_back_in);
+    RUN(closing_can_be_started_too);
+    RUN(after_a_shutdown_the_library_begins_anew);
+    library_end();
+    return 0;
+}
