@@ -147,11 +147,32 @@
 /** As a length: the text ends at its NUL. */
 #define EVERPOST_NUL SIZE_MAX
 
+/** Nothing is known against it. */
+#define EVERPOST_HEALTHY 0
+
+/** It works, but something is near its end, or not as it should be. */
+#define EVERPOST_DEGRADED 1
+
+/** It cannot be used. */
+#define EVERPOST_UNHEALTHY 2
+
+/** It could not be found out. */
+#define EVERPOST_UNKNOWN 3
+
 /**
  * The version of this ABI, raised when a program built against the header
  * before would break.
  */
 #define EVERPOST_ABI_VERSION 1
+
+/** A message that is being put together. To be used by one thread at a time. */
+typedef struct everpost_compose everpost_compose;
+
+/** How a mailer shall be. To be used by one thread at a time. */
+typedef struct everpost_config everpost_config;
+
+/** An envelope that is being put together. To be used by one thread at a time. */
+typedef struct everpost_envelope everpost_envelope;
 
 /**
  * Why something failed: what happened, where, what is known of the message,
@@ -159,14 +180,56 @@
  */
 typedef struct everpost_error everpost_error;
 
+/** Something that happened in a mailer. */
+typedef struct everpost_event everpost_event;
+
+/**
+ * Sends mail through pooled connections that survive every rotation of the
+ * server's certificate. Made once and kept for the life of the process; may
+ * be used from many threads. In a forked child it has connections of its own.
+ */
+typedef struct everpost_mailer everpost_mailer;
+
+/**
+ * A message to send, any number of times. Sending only reads it; to change it
+ * nothing else may use it.
+ */
+typedef struct everpost_message everpost_message;
+
+/**
+ * Proof that the server took responsibility for a message. It never changes,
+ * and may be used from many threads.
+ */
+typedef struct everpost_receipt everpost_receipt;
+
 /** Text or bytes that the caller owns, such as JSON or PEM. */
 typedef struct everpost_text everpost_text;
+
+/** A token that is waited for; its answer takes it. */
+typedef struct everpost_token_request everpost_token_request;
 
 /**
  * What became of a call: `EVERPOST_OK` (0), or one of the other constants.
  * Later versions of the library may return numbers that are not known yet.
  */
 typedef int32_t everpost_status;
+
+/**
+ * Asks for an OAuth 2.0 access token. The callee answers `request` exactly
+ * once, by `everpost_token_answer` or `everpost_token_refuse`, during the
+ * call or later, from any thread. It must not wait for the network itself:
+ * it is called from a thread that drives other work.
+ */
+typedef void (*everpost_token_fn)(void *user_data, everpost_token_request *request);
+
+/**
+ * Called once when `user_data` is needed no more; NULL if nothing is to be
+ * done then.
+ */
+typedef void (*everpost_drop_fn)(void *user_data);
+
+/** Takes an event, which lives during the call. It must not wait for long. */
+typedef void (*everpost_event_fn)(void *user_data, const everpost_event *event);
 
 /**
  * A view of UTF-8 text that is not NUL-terminated, valid as long as the
@@ -178,6 +241,40 @@ typedef struct {
   /** The number of bytes. */
   size_t len;
 } everpost_str;
+
+/**
+ * Called once at the end: `error` is NULL if it went well, and otherwise
+ * belongs to the callee.
+ */
+typedef void (*everpost_done_fn)(void *user_data, everpost_error *error);
+
+/**
+ * Takes a line of the log: `level` from 1 (error) to 5 (trace), the part of
+ * the library it comes from, and what it says. Both texts live during the
+ * call. It is called from many threads at once, and must not wait.
+ */
+typedef void (*everpost_log_fn)(void *user_data,
+                                int32_t level,
+                                everpost_str target,
+                                everpost_str message);
+
+/**
+ * Called once with the result of a send: of `receipt` and `error` exactly one
+ * is not NULL, and it belongs to the callee.
+ */
+typedef void (*everpost_send_fn)(void *user_data,
+                                 everpost_receipt *receipt,
+                                 everpost_error *error);
+
+/**
+ * Called once for each message of a batch, with its position, in any order;
+ * never at the same time as itself. Of `receipt` and `error` exactly one is
+ * not NULL, and it belongs to the callee.
+ */
+typedef void (*everpost_batch_fn)(void *user_data,
+                                  size_t index,
+                                  everpost_receipt *receipt,
+                                  everpost_error *error);
 
 /** It worked. */
 #define EVERPOST_OK 0
@@ -247,6 +344,18 @@ extern "C" {
 #endif // __cplusplus
 
 /* ------------------------------------------------------------- The library */
+
+/**
+ * Panics: with `place` 0 in this call, with 1 in the operation that it
+ * starts, with 2 in a task that the operation waits for, and with 3 in a
+ * thread that waits for work. Another place is no place.
+ *
+ * Returns the operation, or 0 with an error.
+ */
+uint64_t everpost_fault_panic(int32_t place,
+                              everpost_done_fn done,
+                              void *user_data,
+                              everpost_error **error);
 
 /**
  * Cancels an operation: true if it was still under way. Its callback runs
@@ -388,6 +497,524 @@ everpost_status everpost_error_late_verdict(const everpost_error *of,
 
 /** Frees it. NULL is allowed. */
 void everpost_error_free(everpost_error *error);
+
+/* ----------------------------------------------------------- Configuration */
+
+/**
+ * Makes a configuration from an SMTP URL, such as
+ * `smtps://user:password@mail.example.org` (implicit TLS) or
+ * `smtp://user:password@mail.example.org` (STARTTLS), with options in its
+ * query.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG`, `EVERPOST_INVALID_ARGUMENT`,
+ * `EVERPOST_NULL_ARGUMENT`. None repeats any part of the URL.
+ */
+everpost_status everpost_config_new(const char *url,
+                                    size_t url_len,
+                                    everpost_config **out,
+                                    everpost_error **error);
+
+/**
+ * Sets an option by its key in an SMTP URL, such as "max_connections", to a
+ * value such as "8", not percent-encoded. "trust" and "pin" add; "tls" moves
+ * the port with it, unless that was set.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT` if the key is not known,
+ * `EVERPOST_INVALID_CONFIG` if the value is not one of its own,
+ * `EVERPOST_NULL_ARGUMENT`. The configuration stays as it was.
+ */
+everpost_status everpost_config_set(everpost_config *config,
+                                    const char *key,
+                                    size_t key_len,
+                                    const char *value,
+                                    size_t value_len,
+                                    everpost_error **error);
+
+/**
+ * Sets who logs in, with a password, in place of the URL's.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_config_credentials(everpost_config *config,
+                                            const char *user,
+                                            size_t user_len,
+                                            const char *password,
+                                            size_t password_len,
+                                            everpost_error **error);
+
+/**
+ * Sets who logs in, with one OAuth 2.0 access token. Such tokens live about
+ * an hour: what runs longer needs `everpost_config_token_provider`.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_config_token(everpost_config *config,
+                                      const char *user,
+                                      size_t user_len,
+                                      const char *token,
+                                      size_t token_len,
+                                      everpost_error **error);
+
+/**
+ * Sets who logs in, with OAuth 2.0 access tokens that `ask` is asked for: for
+ * each new session, and again after a refusal. `drop` (NULL allowed) runs
+ * once with `user_data`, when no more requests come: after the configuration
+ * and all mailers made of it are freed. Not if this call fails.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_config_token_provider(everpost_config *config,
+                                               const char *user,
+                                               size_t user_len,
+                                               everpost_token_fn ask,
+                                               everpost_drop_fn drop,
+                                               void *user_data,
+                                               everpost_error **error);
+
+/**
+ * Trusts the roots in a PEM text (or one certificate in DER), beside those
+ * given before; with any given, the system's are not trusted.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG` if it holds no readable certificate,
+ * `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_config_trust_pem(everpost_config *config,
+                                          const uint8_t *pem,
+                                          size_t pem_len,
+                                          everpost_error **error);
+
+/**
+ * Shows this certificate to servers that ask for one: its chain, own
+ * certificate first, and its private key, without a password, both as PEM.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG` if either is unreadable, or if they do
+ * not belong together; `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_config_client_identity(everpost_config *config,
+                                                const uint8_t *chain,
+                                                size_t chain_len,
+                                                const uint8_t *key,
+                                                size_t key_len,
+                                                everpost_error **error);
+
+/**
+ * Tells `told` what happens in the mailers made of this configuration: for
+ * each of them in order, from one thread at a time. `drop` (NULL allowed)
+ * runs once with `user_data`, when no more calls come: after the
+ * configuration and all mailers made of it are freed. Not if this call fails.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_config_events(everpost_config *config,
+                                       everpost_event_fn told,
+                                       everpost_drop_fn drop,
+                                       void *user_data,
+                                       everpost_error **error);
+
+/** Frees it. NULL is allowed. Mailers made of it stay. */
+void everpost_config_free(everpost_config *config);
+
+/* ------------------------------------------ Answers to requests for tokens */
+
+/**
+ * Whether the server has refused the last token, so that one that is kept
+ * must not be given again. False of NULL.
+ */
+bool everpost_token_request_refresh(const everpost_token_request *request);
+
+/**
+ * Answers with a token, and takes the request. A token that is NULL or not
+ * UTF-8 counts as refused. NULL as request is allowed.
+ */
+void everpost_token_answer(everpost_token_request *request,
+                           const char *token,
+                           size_t token_len);
+
+/**
+ * Answers that there is no token, and why, and takes the request. The reason
+ * becomes part of an error: it must not hold secrets; it may be absent. NULL
+ * as request is allowed.
+ */
+void everpost_token_refuse(everpost_token_request *request,
+                           const char *reason,
+                           size_t reason_len);
+
+/* ------------------------------------------------------------------ Events */
+
+/** Its stable name, such as "rotated". Lives as long as the process. */
+everpost_str everpost_event_name(const everpost_event *event);
+
+/** One line for a log. */
+everpost_str everpost_event_message(const everpost_event *event);
+
+/** All of it as JSON: schema "everpost.event/1". */
+everpost_str everpost_event_json(const everpost_event *event);
+
+/** The Message-ID of the message it is about; absent if it is about none. */
+everpost_str everpost_event_message_id(const everpost_event *event);
+
+/**
+ * How many events of this mailer the callback has missed by being slow. 0 of
+ * NULL.
+ */
+uint64_t everpost_event_missed(const everpost_event *event);
+
+/* ---------------------------------------------------------------- Messages */
+
+/**
+ * Makes a message of its bytes (RFC 5322), which are copied. Lines may end in
+ * LF; Bcc is stripped when it is sent. Without an envelope the recipients are
+ * those of its header. What is wrong with it is told when it is sent.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`, `EVERPOST_INVALID_ARGUMENT`.
+ */
+everpost_status everpost_message_new(const uint8_t *rfc5322,
+                                     size_t len,
+                                     everpost_message **out,
+                                     everpost_error **error);
+
+/**
+ * Makes a message of a file, which is read when it is sent, and again for
+ * each retry; never as a whole. That it cannot be read is told then.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`, `EVERPOST_INVALID_ARGUMENT`.
+ */
+everpost_status everpost_message_from_file(const char *path,
+                                           size_t path_len,
+                                           everpost_message **out,
+                                           everpost_error **error);
+
+/**
+ * Sets the envelope of the message, whatever its header says. The envelope is
+ * copied.
+ *
+ * Errors: `EVERPOST_INVALID_MESSAGE` if the envelope has no recipient or
+ * cannot be sent, `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_message_set_envelope(everpost_message *message,
+                                              const everpost_envelope *envelope,
+                                              everpost_error **error);
+
+/** Frees it. NULL is allowed. What is being sent goes on. */
+void everpost_message_free(everpost_message *message);
+
+/* --------------------------------------------------------------- Envelopes */
+
+/**
+ * Makes an envelope from an address; absent: from `<>`, so that no failure is
+ * ever reported back, for bounces and automatic replies.
+ *
+ * Errors: `EVERPOST_INVALID_MESSAGE` if it is no address,
+ * `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_envelope_new(const char *from,
+                                      size_t from_len,
+                                      everpost_envelope **out,
+                                      everpost_error **error);
+
+/**
+ * Adds a recipient, by its address alone.
+ *
+ * Errors: `EVERPOST_INVALID_MESSAGE` if it is no address,
+ * `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_envelope_add(everpost_envelope *envelope,
+                                      const char *recipient,
+                                      size_t recipient_len,
+                                      everpost_error **error);
+
+/**
+ * Sets an option: "envid", the identifier in delivery reports; "return" to
+ * "full" or "hdrs", what a report of failure shall bring back; "notify" to
+ * "never", or some of "success,failure,delay", for all recipients;
+ * "require_tls" to "true" or "false" (RFC 8689). The server must offer what
+ * is asked for: DSN, REQUIRETLS.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_NULL_ARGUMENT`. An "envid"
+ * that cannot be sent is told by `everpost_message_set_envelope`.
+ */
+everpost_status everpost_envelope_set(everpost_envelope *envelope,
+                                      const char *key,
+                                      size_t key_len,
+                                      const char *value,
+                                      size_t value_len,
+                                      everpost_error **error);
+
+/** Frees it. NULL is allowed. Messages that have it keep it. */
+void everpost_envelope_free(everpost_envelope *envelope);
+
+/* ----------------------------------------------- Composing simple messages */
+
+/**
+ * Makes a message without any part yet.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_compose_new(everpost_compose **out, everpost_error **error);
+
+/**
+ * Sets a field: "from", "sender", "reply_to", "to", "cc" and "bcc" take one
+ * mailbox (`ann@example.org` or `Ann <ann@example.org>`), and all of these
+ * but "sender" add; "subject", "text", "html" and "message_id" take text. A
+ * name that begins with a capital, such as "X-Mailer", is that header field.
+ * What is not ASCII is encoded.
+ *
+ * Errors: `EVERPOST_INVALID_MESSAGE` if it is no mailbox,
+ * `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_NULL_ARGUMENT`. Header fields are
+ * checked by `everpost_compose_build`.
+ */
+everpost_status everpost_compose_set(everpost_compose *compose,
+                                     const char *field,
+                                     size_t field_len,
+                                     const char *value,
+                                     size_t value_len,
+                                     everpost_error **error);
+
+/**
+ * Adds an attachment with a media type, such as "application/pdf". Its bytes
+ * are copied, and arrive as they are.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_NULL_ARGUMENT`; a name or a
+ * type that is none is told by `everpost_compose_build`.
+ */
+everpost_status everpost_compose_attach(everpost_compose *compose,
+                                        const char *file_name,
+                                        size_t file_name_len,
+                                        const char *content_type,
+                                        size_t content_type_len,
+                                        const uint8_t *content,
+                                        size_t content_len,
+                                        everpost_error **error);
+
+/**
+ * Adds a part that the HTML shows, as `<img src="cid:content_id">`.
+ *
+ * Errors: as `everpost_compose_attach`.
+ */
+everpost_status everpost_compose_attach_inline(everpost_compose *compose,
+                                               const char *content_id,
+                                               size_t content_id_len,
+                                               const char *content_type,
+                                               size_t content_type_len,
+                                               const uint8_t *content,
+                                               size_t content_len,
+                                               everpost_error **error);
+
+/**
+ * Builds the message as it stands. Its envelope is that of its fields, unless
+ * another is set.
+ *
+ * Errors: `EVERPOST_INVALID_MESSAGE` if it has no author, or for the first
+ * part that was wrong; `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_compose_build(const everpost_compose *compose,
+                                       everpost_message **out,
+                                       everpost_error **error);
+
+/** Frees it. NULL is allowed. Messages built of it stay. */
+void everpost_compose_free(everpost_compose *compose);
+
+/* ------------------------------------------------------------------ Mailer */
+
+/**
+ * Makes a mailer. Opens no connection. The configuration may be used again,
+ * or freed.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG` if an option cannot work, such as roots
+ * that cannot be loaded; `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_mailer_new(const everpost_config *config,
+                                    everpost_mailer **out,
+                                    everpost_error **error);
+
+/**
+ * Sends a message, and returns when the server has accepted it.
+ *
+ * Errors: any. `everpost_error_delivery` says what is known of the message.
+ * `EVERPOST_WRONG_THREAD` inside a callback.
+ */
+everpost_status everpost_mailer_send(const everpost_mailer *mailer,
+                                     const everpost_message *message,
+                                     everpost_receipt **out,
+                                     everpost_error **error);
+
+/**
+ * Starts to send a message, which is copied. `done` runs exactly once, on a
+ * thread of the library, perhaps before this returns; not if this returns 0.
+ * When it is cancelled, `done` is told at once what is known:
+ * `EVERPOST_CANCELLED` if the message was not sent,
+ * `EVERPOST_DELIVERY_UNKNOWN` if it had been handed over.
+ *
+ * Returns the operation, or 0 with an error: `EVERPOST_NULL_ARGUMENT`.
+ */
+uint64_t everpost_mailer_send_start(const everpost_mailer *mailer,
+                                    const everpost_message *message,
+                                    everpost_send_fn done,
+                                    void *user_data,
+                                    everpost_error **error);
+
+/**
+ * Sends many messages over the pool, back-to-back ones on a connection in one
+ * round trip each. `each` runs once for each message, on the calling thread,
+ * as results come; the call returns after the last. It fails only if no
+ * message was looked at: `each` does not run then.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`; `EVERPOST_WRONG_THREAD` inside a
+ * callback.
+ */
+everpost_status everpost_mailer_send_all(const everpost_mailer *mailer,
+                                         const everpost_message *const *messages,
+                                         size_t count,
+                                         everpost_batch_fn each,
+                                         void *user_data,
+                                         everpost_error **error);
+
+/**
+ * Starts to send many messages, which are copied. `each` runs once for each
+ * of them, and `done` after the last; both on threads of the library. When it
+ * is cancelled, `each` still runs for every message, and says what is known
+ * of it.
+ *
+ * Returns the operation, or 0 with an error: `EVERPOST_NULL_ARGUMENT`.
+ */
+uint64_t everpost_mailer_send_all_start(const everpost_mailer *mailer,
+                                        const everpost_message *const *messages,
+                                        size_t count,
+                                        everpost_batch_fn each,
+                                        everpost_done_fn done,
+                                        void *user_data,
+                                        everpost_error **error);
+
+/**
+ * Takes no more messages, waits until those that were taken are answered, and
+ * closes all connections.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`; `EVERPOST_WRONG_THREAD` inside a
+ * callback.
+ */
+everpost_status everpost_mailer_close(const everpost_mailer *mailer,
+                                      everpost_error **error);
+
+/**
+ * Starts what `everpost_mailer_close` does. Cancelling it ends the waiting;
+ * the mailer stays closed.
+ *
+ * Returns the operation, or 0 with an error: `EVERPOST_NULL_ARGUMENT`.
+ */
+uint64_t everpost_mailer_close_start(const everpost_mailer *mailer,
+                                     everpost_done_fn done,
+                                     void *user_data,
+                                     everpost_error **error);
+
+/**
+ * Whether the server can be used, from what has been seen: one of
+ * `EVERPOST_HEALTHY`, `EVERPOST_DEGRADED` and `EVERPOST_UNHEALTHY`. Asks
+ * nothing of the network. `EVERPOST_UNKNOWN` of NULL.
+ */
+int32_t everpost_mailer_health(const everpost_mailer *mailer);
+
+/**
+ * The same with its reasons, as JSON: schema "everpost.health/1".
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_mailer_health_json(const everpost_mailer *mailer,
+                                            everpost_text **out,
+                                            everpost_error **error);
+
+/**
+ * The counters as JSON: schema "everpost.stats/1".
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_mailer_stats_json(const everpost_mailer *mailer,
+                                           everpost_text **out,
+                                           everpost_error **error);
+
+/**
+ * The counters in Prometheus' text exposition format (0.0.4), labelled with
+ * the endpoint.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_mailer_stats_prometheus(const everpost_mailer *mailer,
+                                                 everpost_text **out,
+                                                 everpost_error **error);
+
+/**
+ * Frees it. NULL is allowed. Does not wait: operations under way go on, and
+ * call back.
+ */
+void everpost_mailer_free(everpost_mailer *mailer);
+
+/* ---------------------------------------------------------------- Receipts */
+
+/** The Message-ID, in angle brackets. */
+everpost_str everpost_receipt_message_id(const everpost_receipt *receipt);
+
+/** The code of the server's reply to the message. 0 of NULL. */
+uint16_t everpost_receipt_reply_code(const everpost_receipt *receipt);
+
+/** The enhanced status code of that reply, such as "2.0.0"; may be absent. */
+everpost_str everpost_receipt_reply_enhanced(const everpost_receipt *receipt);
+
+/** The lines of that reply, joined by LF; they often hold the queue id. */
+everpost_str everpost_receipt_reply_text(const everpost_receipt *receipt);
+
+/** The number of recipients that the server accepted: at least one. 0 of NULL. */
+size_t everpost_receipt_accepted_count(const everpost_receipt *receipt);
+
+/** The address of one of them; absent beyond the last. */
+everpost_str everpost_receipt_accepted(const everpost_receipt *receipt, size_t index);
+
+/** The number of recipients that the server refused one by one. 0 of NULL. */
+size_t everpost_receipt_rejected_count(const everpost_receipt *receipt);
+
+/** The address of one of them; absent beyond the last. */
+everpost_str everpost_receipt_rejected_address(const everpost_receipt *receipt,
+                                               size_t index);
+
+/** The code of the reply to one of them; 0 beyond the last. */
+uint16_t everpost_receipt_rejected_code(const everpost_receipt *receipt, size_t index);
+
+/** The lines of the reply to one of them, joined by LF; absent beyond the last. */
+everpost_str everpost_receipt_rejected_reply(const everpost_receipt *receipt,
+                                             size_t index);
+
+/** How many connections it took: 1 unless there was a retry. 0 of NULL. */
+uint32_t everpost_receipt_attempts(const everpost_receipt *receipt);
+
+/** The address of the server that took it, as "ip:port". */
+everpost_str everpost_receipt_server(const everpost_receipt *receipt);
+
+/**
+ * The SHA-256 fingerprint, in hexadecimal, of the certificate that server had
+ * shown; absent in plain text.
+ */
+everpost_str everpost_receipt_leaf(const everpost_receipt *receipt);
+
+/** All of it as JSON: schema "everpost.receipt/1". */
+everpost_str everpost_receipt_json(const everpost_receipt *receipt);
+
+/** Frees it. NULL is allowed. */
+void everpost_receipt_free(everpost_receipt *receipt);
+
+/* -------------------------------------------------------------------- Logs */
+
+/**
+ * Sends what this library logs, up to `level` (1 error, 2 warn, 3 info,
+ * 4 debug, 5 trace), to `log`, in place of the callback before; none with
+ * level 0 or a `log` that is NULL, when `drop` and `user_data` are not looked
+ * at. Holds for the process; a forked child begins without. `drop` (NULL
+ * allowed) runs once, when no more calls come; not if this call fails.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT`.
+ */
+everpost_status everpost_log_set(int32_t level,
+                                 everpost_log_fn log,
+                                 everpost_drop_fn drop,
+                                 void *user_data,
+                                 everpost_error **error);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -112,10 +112,25 @@ fn compile(build: &Build) -> Result<String, Failure> {
     }
     // The lines are read below: no colours in them.
     command.args(["--", "--print", "native-static-libs"]).env("CARGO_TERM_COLOR", "never");
+    if let Some(name) = linker_name() {
+        command.arg("-C").arg(format!("link-arg=-Wl,{name}"));
+    }
     let (result, lines) = run_and_keep(command);
     result?;
     native_static_libs(&lines)
         .ok_or_else(|| "rustc does not say what the static library needs".to_owned())
+}
+
+/// What programs shall look for at run time: the library of this ABI. Windows
+/// knows no such name.
+fn linker_name() -> Option<String> {
+    if cfg!(windows) {
+        None
+    } else if cfg!(target_vendor = "apple") {
+        Some(format!("-install_name,@rpath/libeverpost.{ABI}.dylib"))
+    } else {
+        Some(format!("-soname,libeverpost.so.{ABI}"))
+    }
 }
 
 /// rustc's note, each library once.

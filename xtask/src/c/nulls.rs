@@ -13,6 +13,9 @@ use super::functions::{Function, Parameter};
 const OPTIONAL: &[(&str, &str)] = &[
     // NULL removes the logger.
     ("everpost_log_set", "log"),
+    // The server is compared with no file then.
+    ("everpost_mailer_explain", "file"),
+    ("everpost_mailer_explain_start", "file"),
 ];
 
 /// Parameters that may be NULL wherever they occur.

@@ -18,7 +18,15 @@ const CSHARP: &str = "bindings-dotnet/src";
 
 /// How constants begin that are no statuses. A new one that is missing here is
 /// found: the page does not have it.
-const OTHER_CONSTANTS: &[&str] = &["EVERPOST_ABI_VERSION", "EVERPOST_VERSION_"];
+const OTHER_CONSTANTS: &[&str] = &[
+    "EVERPOST_ABI_VERSION",
+    "EVERPOST_VERSION_",
+    // The health of a server.
+    "EVERPOST_HEALTHY",
+    "EVERPOST_DEGRADED",
+    "EVERPOST_UNHEALTHY",
+    "EVERPOST_UNKNOWN",
+];
 
 type Names = BTreeSet<String>;
 
