@@ -95,8 +95,8 @@
  *
  * Callbacks for events and logs borrow what they are given for the time of the
  * call. Where there is a `drop`, it is called exactly once, after the last
- * callback with that `user_data`, and may release it; it is also called if the
- * function that was given it fails.
+ * callback with that `user_data`, and may release it; if the function that was
+ * given it fails, it is not called.
  *
  * A callback may call any function of this library. Those that wait would have
  * the library wait for itself, and return EVERPOST_WRONG_THREAD instead: use
@@ -147,16 +147,16 @@
 /** As a length: the text ends at its NUL. */
 #define EVERPOST_NUL SIZE_MAX
 
-/** Nothing is known against it. */
+/** Nothing worse than information was found. */
 #define EVERPOST_HEALTHY 0
 
-/** It works, but something is near its end, or not as it should be. */
+/** It works, and something needs attention. */
 #define EVERPOST_DEGRADED 1
 
-/** It cannot be used. */
+/** It cannot be used as it is. */
 #define EVERPOST_UNHEALTHY 2
 
-/** It could not be found out. */
+/** Nothing can be said: there is no report. */
 #define EVERPOST_UNKNOWN 3
 
 /**
@@ -164,6 +164,18 @@
  * before would break.
  */
 #define EVERPOST_ABI_VERSION 1
+
+/**
+ * One certificate. It belongs to the file or report that it was asked of,
+ * and lives as long; it never changes, and may be used from many threads.
+ */
+typedef struct everpost_certificate everpost_certificate;
+
+/**
+ * Certificates, and perhaps a private key, from PEM, DER or PFX (PKCS#12). It
+ * never changes, and may be used from many threads.
+ */
+typedef struct everpost_certificate_file everpost_certificate_file;
 
 /** A message that is being put together. To be used by one thread at a time. */
 typedef struct everpost_compose everpost_compose;
@@ -197,10 +209,30 @@ typedef struct everpost_mailer everpost_mailer;
 typedef struct everpost_message everpost_message;
 
 /**
+ * Probes servers; made once, used for many. Setting its options is for one
+ * thread; running it is for many at the same time, once they are set.
+ */
+typedef struct everpost_probe everpost_probe;
+
+/**
  * Proof that the server took responsibility for a message. It never changes,
  * and may be used from many threads.
  */
 typedef struct everpost_receipt everpost_receipt;
+
+#if defined(EVERPOST_REHEARSAL)
+/**
+ * A mail server on loopback that rotates its certificate and misbehaves on
+ * command. May be used from many threads.
+ */
+typedef struct everpost_rehearsal everpost_rehearsal;
+#endif
+
+/**
+ * What was found. It never changes, and may be used from many threads; what
+ * its accessors return lives as long as it does.
+ */
+typedef struct everpost_report everpost_report;
 
 /** Text or bytes that the caller owns, such as JSON or PEM. */
 typedef struct everpost_text everpost_text;
@@ -243,10 +275,15 @@ typedef struct {
 } everpost_str;
 
 /**
- * Called once at the end: `error` is NULL if it went well, and otherwise
- * belongs to the callee.
+ * A view of bytes, valid as long as the object it was asked of; absent is
+ * `{NULL, 0}`.
  */
-typedef void (*everpost_done_fn)(void *user_data, everpost_error *error);
+typedef struct {
+  /** The first byte; NULL if absent. */
+  const uint8_t *data;
+  /** The number of bytes. */
+  size_t len;
+} everpost_bytes;
 
 /**
  * Takes a line of the log: `level` from 1 (error) to 5 (trace), the part of
@@ -275,6 +312,20 @@ typedef void (*everpost_batch_fn)(void *user_data,
                                   size_t index,
                                   everpost_receipt *receipt,
                                   everpost_error *error);
+
+/**
+ * Called once at the end: `error` is NULL if it went well, and otherwise
+ * belongs to the callee.
+ */
+typedef void (*everpost_done_fn)(void *user_data, everpost_error *error);
+
+/**
+ * Called once with what was found: exactly one of `report` and `error` is
+ * not NULL, and belongs to the callee.
+ */
+typedef void (*everpost_report_fn)(void *user_data,
+                                   everpost_report *report,
+                                   everpost_error *error);
 
 /** It worked. */
 #define EVERPOST_OK 0
@@ -344,18 +395,6 @@ extern "C" {
 #endif // __cplusplus
 
 /* ------------------------------------------------------------- The library */
-
-/**
- * Panics: with `place` 0 in this call, with 1 in the operation that it
- * starts, with 2 in a task that the operation waits for, and with 3 in a
- * thread that waits for work. Another place is no place.
- *
- * Returns the operation, or 0 with an error.
- */
-uint64_t everpost_fault_panic(int32_t place,
-                              everpost_done_fn done,
-                              void *user_data,
-                              everpost_error **error);
 
 /**
  * Cancels an operation: true if it was still under way. Its callback runs
@@ -999,6 +1038,323 @@ everpost_str everpost_receipt_json(const everpost_receipt *receipt);
 /** Frees it. NULL is allowed. */
 void everpost_receipt_free(everpost_receipt *receipt);
 
+/* --------------------------------------------------------- Probing servers */
+
+/**
+ * Makes a probe with every default.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_probe_new(everpost_probe **out, everpost_error **error);
+
+/**
+ * Sets one option:
+ *
+ * - "trust": "system", "mozilla" or the path of a PEM file; several add up.
+ * The system's roots unless set, with what Mozilla's say beside them.
+ * - "pin": SHA-256 of a public key, as "sha256/BASE64" or in hexadecimal;
+ * several are alternatives.
+ * - "fingerprint": SHA-256 of a certificate, in hexadecimal; likewise.
+ * - "compare": path of a certificate file, read by the first run;
+ * "compare_password": what opens it.
+ * - "judge_after": how much later to judge for, such as "14d".
+ * - "warn", "crit": when an approaching end is a warning, or critical: a
+ * time, a share of the lifetime or both, as "30d,25%" and "7d,10%".
+ * - "sni", "verify_name", "ehlo": names other than the host's.
+ * - "connect_to": an IP address in place of the host's own.
+ * - "all_addresses", "dane", "mta_sts": "true" or "false".
+ * - "deadline": how long an address may take in all, such as "30s".
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT` if the key is not known,
+ * `EVERPOST_INVALID_CONFIG` if the value is not what it takes,
+ * `EVERPOST_NULL_ARGUMENT`. The options stay as they were.
+ */
+everpost_status everpost_probe_set(everpost_probe *probe,
+                                   const char *key,
+                                   size_t key_len,
+                                   const char *value,
+                                   size_t value_len,
+                                   everpost_error **error);
+
+/**
+ * Trusts the certificates in this PEM too; it is copied.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`. PEM that holds none fails the first run.
+ */
+everpost_status everpost_probe_trust_pem(everpost_probe *probe,
+                                         const uint8_t *pem,
+                                         size_t pem_len,
+                                         everpost_error **error);
+
+/**
+ * Holds what is served against this file, which may be freed afterwards.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_probe_compare(everpost_probe *probe,
+                                       const everpost_certificate_file *file,
+                                       everpost_error **error);
+
+/**
+ * Probes one target and waits for the report. A target is "host" (port 465),
+ * "host:port", "[v6]:port", "smtps://host", "smtp://host" (STARTTLS),
+ * "lmtp://host", or "mx://domain" for every mail exchanger of a domain.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG` if the options cannot work, such as roots
+ * that cannot be loaded; `EVERPOST_NULL_ARGUMENT`,
+ * `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_WRONG_THREAD`. What is wrong with
+ * the server is in the report.
+ */
+everpost_status everpost_probe_run(const everpost_probe *probe,
+                                   const char *target,
+                                   size_t target_len,
+                                   everpost_report **out,
+                                   everpost_error **error);
+
+/**
+ * As `everpost_probe_run`, without waiting: `done` is called once. Returns
+ * the operation, for `everpost_cancel`, or 0 if it was not started, which
+ * `error` explains. The probe may be freed meanwhile.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`, `EVERPOST_INVALID_ARGUMENT`; those of the
+ * run go to `done`.
+ */
+uint64_t everpost_probe_run_start(const everpost_probe *probe,
+                                  const char *target,
+                                  size_t target_len,
+                                  everpost_report_fn done,
+                                  void *user_data,
+                                  everpost_error **error);
+
+/** Frees it. Runs under way come to their end. NULL is allowed. */
+void everpost_probe_free(everpost_probe *probe);
+
+/* ----------------- Reports of probes, diagnoses, explanations and verdicts */
+
+/**
+ * How it is doing: `EVERPOST_HEALTHY`, `EVERPOST_DEGRADED` or
+ * `EVERPOST_UNHEALTHY`; `EVERPOST_UNKNOWN` of NULL.
+ */
+int32_t everpost_report_status(const everpost_report *report);
+
+/** One line: what is wrong before all, or that all is well. Absent of NULL. */
+everpost_str everpost_report_summary(const everpost_report *report);
+
+/**
+ * What is behind the status, in one line: of a diagnosis the cause of the
+ * step that failed, of an explanation the error that a fresh look met, else
+ * the worst finding. Absent if there is nothing.
+ */
+everpost_str everpost_report_cause(const everpost_report *report);
+
+/** What to do about it, in one sentence. Absent if nothing is to be done. */
+everpost_str everpost_report_remedy(const everpost_report *report);
+
+/**
+ * Of an explanation, who is at fault: "none", "pool_stale", "certificate",
+ * "not_loaded", "some_addresses", "clock", "network", "server" or
+ * "credentials". Of a diagnosis, the step that failed, such as "auth"; absent
+ * if none did. Of other reports absent.
+ */
+everpost_str everpost_report_fault(const everpost_report *report);
+
+/** The number of findings; the one that says most comes first. 0 of NULL. */
+size_t everpost_report_finding_count(const everpost_report *report);
+
+/**
+ * What a finding is about, by its stable name in kebab case, such as
+ * "expired". Absent beyond the last.
+ */
+everpost_str everpost_report_finding_id(const everpost_report *report, size_t index);
+
+/** What it speaks about, such as "time" or "name". Absent beyond the last. */
+everpost_str everpost_report_finding_axis(const everpost_report *report, size_t index);
+
+/** How bad it is: "info", "warning" or "critical". Absent beyond the last. */
+everpost_str everpost_report_finding_severity(const everpost_report *report,
+                                              size_t index);
+
+/** What was seen, with dates and names, in one line. Absent beyond the last. */
+everpost_str everpost_report_finding_message(const everpost_report *report, size_t index);
+
+/** What to do about it, in one sentence. Absent beyond the last. */
+everpost_str everpost_report_finding_remedy(const everpost_report *report, size_t index);
+
+/**
+ * The number of certificates that came from the first address that showed
+ * any, or that are in the file; of a mailer's explanation those of a chain
+ * that was refused. 0 of NULL.
+ */
+size_t everpost_report_certificate_count(const everpost_report *report);
+
+/**
+ * One of them, the server's own first; it belongs to the report and must not
+ * be freed. NULL beyond the last.
+ */
+const everpost_certificate *everpost_report_certificate(const everpost_report *report,
+                                                        size_t index);
+
+/**
+ * All of it as JSON: schema "everpost.probe/1", "everpost.diagnosis/1" or
+ * "everpost.explanation/1"; the verdict on a file is `certificate_report` of
+ * the first. Absent of NULL.
+ */
+everpost_str everpost_report_json(const everpost_report *report);
+
+/** Frees it, with its certificates. NULL is allowed. */
+void everpost_report_free(everpost_report *report);
+
+/* ------------------------------------------------------------ Certificates */
+
+/** Whom it is for, as a distinguished name. Absent of NULL. */
+everpost_str everpost_certificate_subject(const everpost_certificate *certificate);
+
+/** Who issued it, as a distinguished name. Absent of NULL. */
+everpost_str everpost_certificate_issuer(const everpost_certificate *certificate);
+
+/** Its serial number, in hexadecimal. Absent of NULL. */
+everpost_str everpost_certificate_serial(const everpost_certificate *certificate);
+
+/** When it becomes valid, in seconds from the Unix epoch. 0 of NULL. */
+int64_t everpost_certificate_not_before(const everpost_certificate *certificate);
+
+/** When it ends being valid, in seconds from the Unix epoch. 0 of NULL. */
+int64_t everpost_certificate_not_after(const everpost_certificate *certificate);
+
+/** The kind of its key, such as "ECDSA P-256". Absent of NULL. */
+everpost_str everpost_certificate_key_algorithm(const everpost_certificate *certificate);
+
+/** The bits of its key; 0 if not known. */
+uint32_t everpost_certificate_key_bits(const everpost_certificate *certificate);
+
+/** How it is signed. Absent of NULL. */
+everpost_str everpost_certificate_signature_algorithm(const everpost_certificate *certificate);
+
+/** SHA-256 over its DER, in hexadecimal. Absent of NULL. */
+everpost_str everpost_certificate_fingerprint(const everpost_certificate *certificate);
+
+/**
+ * SHA-256 of its public key, as a pin is written: "sha256/BASE64". Absent of
+ * NULL.
+ */
+everpost_str everpost_certificate_spki_pin(const everpost_certificate *certificate);
+
+/** The number of DNS names that it is for. 0 of NULL. */
+size_t everpost_certificate_dns_name_count(const everpost_certificate *certificate);
+
+/** One of them; absent beyond the last. */
+everpost_str everpost_certificate_dns_name(const everpost_certificate *certificate,
+                                           size_t index);
+
+/** Whether it is that of an authority. False of NULL. */
+bool everpost_certificate_is_ca(const everpost_certificate *certificate);
+
+/** The certificate itself, in DER. Absent of NULL. */
+everpost_bytes everpost_certificate_der(const everpost_certificate *certificate);
+
+/** Every fact as JSON: `certificate` in the schema of reports. Absent of NULL. */
+everpost_str everpost_certificate_json(const everpost_certificate *certificate);
+
+/* ------------------------------------------------------- Certificate files */
+
+/**
+ * Reads a file of any of the formats, told apart by content. `password` opens
+ * a PFX or an encrypted key in PEM; it may be absent. Opening a PFX may take
+ * a second of work.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG` if the file cannot be read, holds no
+ * certificate, or the password does not open it; `EVERPOST_NULL_ARGUMENT`,
+ * `EVERPOST_INVALID_ARGUMENT`.
+ */
+everpost_status everpost_certificate_file_load(const char *path,
+                                               size_t path_len,
+                                               const char *password,
+                                               size_t password_len,
+                                               everpost_certificate_file **out,
+                                               everpost_error **error);
+
+/**
+ * As `everpost_certificate_file_load`, from memory.
+ *
+ * Errors: as there.
+ */
+everpost_status everpost_certificate_file_parse(const uint8_t *content,
+                                                size_t content_len,
+                                                const char *password,
+                                                size_t password_len,
+                                                everpost_certificate_file **out,
+                                                everpost_error **error);
+
+/** The number of certificates. 0 of NULL. */
+size_t everpost_certificate_file_count(const everpost_certificate_file *file);
+
+/**
+ * One of them: the server's own first, each followed by its issuer. It belongs
+ * to the file and must not be freed. NULL beyond the last.
+ */
+const everpost_certificate *everpost_certificate_file_certificate(const everpost_certificate_file *file,
+                                                                  size_t index);
+
+/** What it was read as: "pem", "der" or "pfx". Absent of NULL. */
+everpost_str everpost_certificate_file_format(const everpost_certificate_file *file);
+
+/** Whether it holds a private key. False of NULL. */
+bool everpost_certificate_file_has_key(const everpost_certificate_file *file);
+
+/**
+ * Whether the private key belongs to the first certificate: 1 yes, 0 no, -1
+ * if there is no key, or one of a kind that cannot be compared.
+ */
+int32_t everpost_certificate_file_key_matches(const everpost_certificate_file *file);
+
+/**
+ * Judges what a server that loads this file would show as `host`. `at_unix`
+ * is the moment to judge for, in seconds from the Unix epoch; 0 is now.
+ * `trust` is "system", "mozilla" or the path of a PEM file; absent, the
+ * system's roots. May read files.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG` if the roots cannot be loaded;
+ * `EVERPOST_NULL_ARGUMENT`, `EVERPOST_INVALID_ARGUMENT`. What is wrong with
+ * the certificates is in the report.
+ */
+everpost_status everpost_certificate_file_judge(const everpost_certificate_file *file,
+                                                const char *host,
+                                                size_t host_len,
+                                                int64_t at_unix,
+                                                const char *trust,
+                                                size_t trust_len,
+                                                everpost_report **out,
+                                                everpost_error **error);
+
+/**
+ * The certificates in PEM, with `with_key` after their private key.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT` if a key is wanted and there is none;
+ * `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_certificate_file_to_pem(const everpost_certificate_file *file,
+                                                 bool with_key,
+                                                 everpost_text **out,
+                                                 everpost_error **error);
+
+/**
+ * All of it as PFX, under a password, which may be empty and not absent.
+ * `legacy` encrypts for Windows before Server 2019 and Java before 8u301:
+ * weakly. The text is bytes.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG` if the password has characters that a PFX
+ * cannot have; `EVERPOST_NULL_ARGUMENT`, `EVERPOST_INVALID_ARGUMENT`.
+ */
+everpost_status everpost_certificate_file_to_pfx(const everpost_certificate_file *file,
+                                                 const char *password,
+                                                 size_t password_len,
+                                                 bool legacy,
+                                                 everpost_text **out,
+                                                 everpost_error **error);
+
+/** Frees it, with its certificates, and wipes its key. NULL is allowed. */
+void everpost_certificate_file_free(everpost_certificate_file *file);
+
 /* -------------------------------------------------------------------- Logs */
 
 /**
@@ -1015,6 +1371,55 @@ everpost_status everpost_log_set(int32_t level,
                                  everpost_drop_fn drop,
                                  void *user_data,
                                  everpost_error **error);
+
+/* ---------------- Rehearsal server, in builds with the feature `rehearsal` */
+
+#if defined(EVERPOST_REHEARSAL)
+
+/**
+ * Starts a server on free ports, unless told otherwise. `options` is an
+ * object of JSON, or absent; docs/rehearsal.md lists its keys, such as
+ * {"users": [{"name": "app", "password": "secret"}]}.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG` if the options are no such object, or a
+ * port cannot be listened on; `EVERPOST_NULL_ARGUMENT`,
+ * `EVERPOST_INVALID_ARGUMENT`, `EVERPOST_WRONG_THREAD`.
+ */
+everpost_status everpost_rehearsal_start(const char *options,
+                                         size_t options_len,
+                                         everpost_rehearsal **out,
+                                         everpost_error **error);
+
+/**
+ * Asks the server for one thing: a request of docs/rehearsal.md, such as
+ * {"do": "rotate"}. The answer is an object of JSON; a request that fails has
+ * "ok": false in it and says why.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`, `EVERPOST_INVALID_ARGUMENT`,
+ * `EVERPOST_WRONG_THREAD`.
+ */
+everpost_status everpost_rehearsal_control(const everpost_rehearsal *rehearsal,
+                                           const char *request,
+                                           size_t request_len,
+                                           everpost_text **answer,
+                                           everpost_error **error);
+
+/** The root that its certificates lead to, in PEM. Absent of NULL. */
+everpost_str everpost_rehearsal_ca_pem(const everpost_rehearsal *rehearsal);
+
+/** Its port with TLS from the first byte. 0 of NULL. */
+uint16_t everpost_rehearsal_implicit_port(const everpost_rehearsal *rehearsal);
+
+/** Its port with STARTTLS. 0 of NULL. */
+uint16_t everpost_rehearsal_starttls_port(const everpost_rehearsal *rehearsal);
+
+/** Its port without TLS. 0 of NULL. */
+uint16_t everpost_rehearsal_plain_port(const everpost_rehearsal *rehearsal);
+
+/** Stops it: connections end. NULL is allowed. */
+void everpost_rehearsal_free(everpost_rehearsal *rehearsal);
+
+#endif
 
 #ifdef __cplusplus
 }  // extern "C"

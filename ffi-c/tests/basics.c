@@ -48,10 +48,13 @@ static void a_config_that_cannot_work_says_what_is_wrong(void)
     CHECK_EQ(everpost_config_new("smtps://localhost?bogus=1", EVERPOST_NUL, &config, &error),
              EVERPOST_INVALID_CONFIG);
     CHECK(config == NULL);
-    CHECK_HAS(everpost_error_message(error), "bogus");
+    CHECK_HAS(everpost_error_message(error), "parameter 1 of the URL is not known");
     drop_error(&error);
     CHECK_OK(everpost_config_new("smtps://localhost", EVERPOST_NUL, &config, &error), &error);
     CHECK_FAILS(everpost_config_set(config, "bogus", EVERPOST_NUL, "1", EVERPOST_NUL, &error),
+                EVERPOST_INVALID_ARGUMENT, &error);
+    CHECK_FAILS(everpost_config_set(config, "max_connections", EVERPOST_NUL, "many", EVERPOST_NUL,
+                                    &error),
                 EVERPOST_INVALID_CONFIG, &error);
     CHECK_OK(everpost_config_set(config, "max_connections", 15, "8", 1, &error), &error);
     everpost_config_free(config);

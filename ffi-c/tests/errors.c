@@ -92,7 +92,8 @@ static void a_server_that_says_nothing_is_a_timeout(void)
 static void plain_text_where_tls_should_be_is_tls(void)
 {
     everpost_error_free(
-        fails_after("{\"do\":\"inject\",\"at\":\"accept\",\"action\":\"wrong_mode\"}",
+        fails_after("{\"do\":\"inject\",\"at\":\"accept\",\"action\":\"wrong_mode\","
+                    "\"on\":\"every\"}",
                     EVERPOST_TLS, "tls", "handshake", "not_sent"));
 }
 
@@ -149,8 +150,8 @@ static void an_extension_that_is_needed_and_missing_is_unsupported(void)
     everpost_envelope *envelope = NULL;
     everpost_receipt *receipt = NULL;
     everpost_error *error = NULL;
-    const char *without = "{\"do\":\"settings\",\"set\":{\"capabilities\":{\"require_tls\":false},"
-                          "\"tls_capabilities\":{\"require_tls\":false}}}";
+    const char *without = "{\"do\":\"settings\",\"set\":"
+                          "{\"capabilities\":{\"require_tls\":false}}}";
     server_do(server, without);
     CHECK_OK(everpost_envelope_new("from@example.org", EVERPOST_NUL, &envelope, &error), &error);
     CHECK_OK(everpost_envelope_add(envelope, "to@example.org", EVERPOST_NUL, &error), &error);
