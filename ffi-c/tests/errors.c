@@ -200,7 +200,7 @@ static void a_closed_mailer_is_closed(void)
     everpost_error *error = NULL;
     send_one(server, mailer, "open@test");
     CHECK_OK(everpost_mailer_close(mailer, &error), &error);
-    everpost_error_free(fails(mailer, EVERPOST_CLOSED, "closed", "prepare", "not_sent"));
+    everpost_error_free(fails(mailer, EVERPOST_CLOSED, "closed", "checkout", "not_sent"));
     everpost_mailer_free(mailer);
     everpost_rehearsal_free(server);
 }
