@@ -147,18 +147,6 @@
 /** As a length: the text ends at its NUL. */
 #define EVERPOST_NUL SIZE_MAX
 
-/** Nothing worse than information was found. */
-#define EVERPOST_HEALTHY 0
-
-/** It works, and something needs attention. */
-#define EVERPOST_DEGRADED 1
-
-/** It cannot be used as it is. */
-#define EVERPOST_UNHEALTHY 2
-
-/** Nothing can be said: there is no report. */
-#define EVERPOST_UNKNOWN 3
-
 /**
  * The version of this ABI, raised when a program built against the header
  * before would break.
@@ -182,6 +170,13 @@ typedef struct everpost_compose everpost_compose;
 
 /** How a mailer shall be. To be used by one thread at a time. */
 typedef struct everpost_config everpost_config;
+
+/**
+ * A walk from DNS to the recipient with the settings of a mailer. Setting its
+ * options is for one thread; running it is for many at the same time, once
+ * they are set.
+ */
+typedef struct everpost_diagnosis everpost_diagnosis;
 
 /** An envelope that is being put together. To be used by one thread at a time. */
 typedef struct everpost_envelope everpost_envelope;
@@ -264,6 +259,14 @@ typedef void (*everpost_drop_fn)(void *user_data);
 typedef void (*everpost_event_fn)(void *user_data, const everpost_event *event);
 
 /**
+ * Called once with what was found: exactly one of `report` and `error` is
+ * not NULL, and belongs to the callee.
+ */
+typedef void (*everpost_report_fn)(void *user_data,
+                                   everpost_report *report,
+                                   everpost_error *error);
+
+/**
  * A view of UTF-8 text that is not NUL-terminated, valid as long as the
  * object it was asked of; absent is `{NULL, 0}`.
  */
@@ -318,14 +321,6 @@ typedef void (*everpost_batch_fn)(void *user_data,
  * belongs to the callee.
  */
 typedef void (*everpost_done_fn)(void *user_data, everpost_error *error);
-
-/**
- * Called once with what was found: exactly one of `report` and `error` is
- * not NULL, and belongs to the callee.
- */
-typedef void (*everpost_report_fn)(void *user_data,
-                                   everpost_report *report,
-                                   everpost_error *error);
 
 /** It worked. */
 #define EVERPOST_OK 0
@@ -856,6 +851,32 @@ void everpost_compose_free(everpost_compose *compose);
 /* ------------------------------------------------------------------ Mailer */
 
 /**
+ * Looks at the server afresh, compares with what the mailer's connections
+ * carry, and waits for the report: who is at fault, and what to do. `file` is
+ * the file that the server's certificate is installed from; it may be NULL.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`, `EVERPOST_WRONG_THREAD`. What goes wrong
+ * on the way is in the report.
+ */
+everpost_status everpost_mailer_explain(const everpost_mailer *mailer,
+                                        const everpost_certificate_file *file,
+                                        everpost_report **out,
+                                        everpost_error **error);
+
+/**
+ * As `everpost_mailer_explain`, without waiting: `done` is called once.
+ * Returns the operation, for `everpost_cancel`, or 0 if it was not started,
+ * which `error` explains. Mailer and file may be freed meanwhile.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+uint64_t everpost_mailer_explain_start(const everpost_mailer *mailer,
+                                       const everpost_certificate_file *file,
+                                       everpost_report_fn done,
+                                       void *user_data,
+                                       everpost_error **error);
+
+/**
  * Makes a mailer. Opens no connection. The configuration may be used again,
  * or freed.
  *
@@ -1038,6 +1059,56 @@ everpost_str everpost_receipt_json(const everpost_receipt *receipt);
 /** Frees it. NULL is allowed. */
 void everpost_receipt_free(everpost_receipt *receipt);
 
+/** The Message-ID, in angle brackets. */
+everpost_str everpost_receipt_message_id(const everpost_receipt *receipt);
+
+/** The code of the server's reply to the message. 0 of NULL. */
+uint16_t everpost_receipt_reply_code(const everpost_receipt *receipt);
+
+/** The enhanced status code of that reply, such as "2.0.0"; may be absent. */
+everpost_str everpost_receipt_reply_enhanced(const everpost_receipt *receipt);
+
+/** The lines of that reply, joined by LF; they often hold the queue id. */
+everpost_str everpost_receipt_reply_text(const everpost_receipt *receipt);
+
+/** The number of recipients that the server accepted: at least one. 0 of NULL. */
+size_t everpost_receipt_accepted_count(const everpost_receipt *receipt);
+
+/** The address of one of them; absent beyond the last. */
+everpost_str everpost_receipt_accepted(const everpost_receipt *receipt, size_t index);
+
+/** The number of recipients that the server refused one by one. 0 of NULL. */
+size_t everpost_receipt_rejected_count(const everpost_receipt *receipt);
+
+/** The address of one of them; absent beyond the last. */
+everpost_str everpost_receipt_rejected_address(const everpost_receipt *receipt,
+                                               size_t index);
+
+/** The code of the reply to one of them; 0 beyond the last. */
+uint16_t everpost_receipt_rejected_code(const everpost_receipt *receipt, size_t index);
+
+/** The lines of the reply to one of them, joined by LF; absent beyond the last. */
+everpost_str everpost_receipt_rejected_reply(const everpost_receipt *receipt,
+                                             size_t index);
+
+/** How many connections it took: 1 unless there was a retry. 0 of NULL. */
+uint32_t everpost_receipt_attempts(const everpost_receipt *receipt);
+
+/** The address of the server that took it, as "ip:port". */
+everpost_str everpost_receipt_server(const everpost_receipt *receipt);
+
+/**
+ * The SHA-256 fingerprint, in hexadecimal, of the certificate that server had
+ * shown; absent in plain text.
+ */
+everpost_str everpost_receipt_leaf(const everpost_receipt *receipt);
+
+/** All of it as JSON: schema "everpost.receipt/1". */
+everpost_str everpost_receipt_json(const everpost_receipt *receipt);
+
+/** Frees it. NULL is allowed. */
+void everpost_receipt_free(everpost_receipt *receipt);
+
 /* --------------------------------------------------------- Probing servers */
 
 /**
@@ -1128,6 +1199,67 @@ uint64_t everpost_probe_run_start(const everpost_probe *probe,
 
 /** Frees it. Runs under way come to their end. NULL is allowed. */
 void everpost_probe_free(everpost_probe *probe);
+
+/* --------------------------------------------- Diagnosing a failing server */
+
+/**
+ * Makes a diagnosis of what a mailer with this configuration would meet. The
+ * configuration may be changed or freed afterwards.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_diagnosis_new(const everpost_config *config,
+                                       everpost_diagnosis **out,
+                                       everpost_error **error);
+
+/**
+ * Sets one option:
+ *
+ * - "from": ask whether this sender is taken. No message is sent.
+ * - "to": ask whether this recipient is taken; several add up. Needs "from".
+ * - "size": ask whether a message of so many bytes is taken, as in "1000000",
+ * "500KB" or "50MB".
+ * - "looks": "true" or "false": whether a failure may be followed by short
+ * looks at the usual ports of the host, without credentials; true unless
+ * set.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT` if the key is not known,
+ * `EVERPOST_INVALID_CONFIG` if the value is not what it takes,
+ * `EVERPOST_NULL_ARGUMENT`. The options stay as they were.
+ */
+everpost_status everpost_diagnosis_set(everpost_diagnosis *diagnosis,
+                                       const char *key,
+                                       size_t key_len,
+                                       const char *value,
+                                       size_t value_len,
+                                       everpost_error **error);
+
+/**
+ * Walks from DNS to the first step that fails, and waits for the report.
+ * Credentials go only to a server whose certificate the mailer would accept.
+ *
+ * Errors: `EVERPOST_INVALID_CONFIG` if the settings cannot work;
+ * `EVERPOST_NULL_ARGUMENT`, `EVERPOST_WRONG_THREAD`. What goes wrong on the
+ * way is in the report.
+ */
+everpost_status everpost_diagnosis_run(const everpost_diagnosis *diagnosis,
+                                       everpost_report **out,
+                                       everpost_error **error);
+
+/**
+ * As `everpost_diagnosis_run`, without waiting: `done` is called once.
+ * Returns the operation, for `everpost_cancel`, or 0 if it was not started,
+ * which `error` explains. The diagnosis may be freed meanwhile.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`; those of the run go to `done`.
+ */
+uint64_t everpost_diagnosis_run_start(const everpost_diagnosis *diagnosis,
+                                      everpost_report_fn done,
+                                      void *user_data,
+                                      everpost_error **error);
+
+/** Frees it. Runs under way come to their end. NULL is allowed. */
+void everpost_diagnosis_free(everpost_diagnosis *diagnosis);
 
 /* ----------------- Reports of probes, diagnoses, explanations and verdicts */
 
@@ -1309,7 +1441,8 @@ int32_t everpost_certificate_file_key_matches(const everpost_certificate_file *f
 
 /**
  * Judges what a server that loads this file would show as `host`. `at_unix`
- * is the moment to judge for, in seconds from the Unix epoch; 0 is now.
+ * is the moment to judge for, in seconds from the Unix epoch, in the years
+ * 1601 to 9999; 0 is now.
  * `trust` is "system", "mozilla" or the path of a PEM file; absent, the
  * system's roots. May read files.
  *
