@@ -110,7 +110,7 @@ static void a_mailer_explains_where_the_fault_is(void)
     send_one(server, mailer, "good@test");
     server_do(server, "{\"do\":\"present\",\"chain\":\"expired\"}");
     CHECK_OK(everpost_mailer_explain(mailer, NULL, &report, &error), &error);
-    CHECK_STR(everpost_report_fault(report), "server");
+    CHECK_STR(everpost_report_fault(report), "certificate");
     CHECK(everpost_report_cause(report).len > 0);
     everpost_report_free(report);
     everpost_mailer_free(mailer);

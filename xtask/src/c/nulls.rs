@@ -88,7 +88,7 @@ fn call(function: &Function, nulled: &[usize]) -> String {
             ));
             format!("&{name}")
         } else if kind == "size_t" && follows_data(function, index) {
-            // One byte that NULL does not have.
+            // One byte or element, which NULL does not have.
             "1".to_owned()
         } else {
             fixture(kind)
@@ -145,10 +145,12 @@ fn value_out(kind: &str) -> Option<&str> {
         .then_some(value)
 }
 
-/// Whether this is the length of the text or the bytes before it.
+/// Whether this is the length of the text, bytes or list before it.
 fn follows_data(function: &Function, index: usize) -> bool {
     let before = index.checked_sub(1).map(|before| function.parameters[before].kind.as_str());
-    matches!(before, Some("const char *" | "const uint8_t *"))
+    before.is_some_and(|kind| {
+        kind.ends_with("*const *") || matches!(kind, "const char *" | "const uint8_t *")
+    })
 }
 
 /// A valid value, from `fixtures.h`.
