@@ -29,17 +29,23 @@ static everpost_error *fails(const everpost_mailer *mailer, everpost_status stat
 }
 
 /* A server that was told something, and what a send comes to then. */
-static everpost_error *fails_after(const char *request, everpost_status status, const char *kind,
-                                   const char *stage, const char *delivery)
+static everpost_error *fails_with(const char *query, const char *request, everpost_status status,
+                                  const char *kind, const char *stage, const char *delivery)
 {
     everpost_rehearsal *server = server_begin();
-    everpost_mailer *mailer = mailer_with(server, ONCE "&greeting_timeout=300ms");
+    everpost_mailer *mailer = mailer_with(server, query);
     everpost_error *error;
     server_do(server, request);
     error = fails(mailer, status, kind, stage, delivery);
     everpost_mailer_free(mailer);
     everpost_rehearsal_free(server);
     return error;
+}
+
+static everpost_error *fails_after(const char *request, everpost_status status, const char *kind,
+                                   const char *stage, const char *delivery)
+{
+    return fails_with(ONCE, request, status, kind, stage, delivery);
 }
 
 static everpost_error *fails_at(const char *url, everpost_status status, const char *kind,
@@ -85,8 +91,10 @@ static void a_port_where_nobody_listens_is_connect(void)
 
 static void a_server_that_says_nothing_is_a_timeout(void)
 {
-    everpost_error_free(fails_after("{\"do\":\"inject\",\"at\":\"greeting\",\"action\":\"stall\"}",
-                                    EVERPOST_TIMEOUT, "timeout", "greeting", "not_sent"));
+    everpost_error_free(fails_with(
+        ONCE "&greeting_timeout=300ms",
+        "{\"do\":\"inject\",\"at\":\"greeting\",\"action\":\"stall\",\"on\":\"every\"}",
+        EVERPOST_TIMEOUT, "timeout", "greeting", "not_sent"));
 }
 
 static void plain_text_where_tls_should_be_is_tls(void)

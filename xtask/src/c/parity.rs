@@ -13,8 +13,9 @@ use crate::root;
 
 /// The page of errors, from the root of the workspace.
 const ERRORS: &str = "docs/errors.md";
-/// Where C# imports functions, from the root of the workspace.
-const CSHARP: &str = "bindings-dotnet/src";
+/// Where C# imports functions, those of the rehearsal in its tests, from the
+/// root of the workspace.
+const CSHARP: &str = "bindings-dotnet";
 
 /// How constants begin that are no statuses. A new one that is missing here is
 /// found: the page does not have it.
@@ -120,12 +121,16 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(found)
 }
 
-/// The names of `extern` methods.
+/// The functions that a C# file imports from this library. What it imports from
+/// a system's library is named by a text of its own there.
 fn imports(text: &str) -> Names {
     let mut names = Names::new();
-    for declaration in text.split("extern ").skip(1) {
-        let head = declaration.split('(').next().unwrap_or_default();
-        if let Some(name) = head.split_whitespace().last() {
+    for import in text.split("DllImport(").skip(1) {
+        let library = import.split([',', ')']).next().unwrap_or_default().trim();
+        let ours = !library.starts_with('"') || library == "\"everpost\"";
+        let method = import.split_once("extern ").map_or("", |(_, method)| method);
+        let head = method.split('(').next().unwrap_or_default();
+        if let Some(name) = head.split_whitespace().last().filter(|_| ours) {
             names.insert(name.to_owned());
         }
     }
@@ -191,10 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn imports_of_c_sharp_are_found_over_line_ends() {
-        let text = "[DllImport(Library, ExactSpelling = true)]\n\
+    fn imports_of_c_sharp_are_found_over_line_ends_and_those_of_the_system_are_left() {
+        let text = "[DllImport(LibraryName, ExactSpelling = true)]\n\
                     internal static extern unsafe int everpost_mailer_send(\n    nint mailer);\n\
-                    static extern void everpost_mailer_free(nint mailer);";
+                    [DllImport(\"kernel32\")] static extern nint LoadLibrary(string name);\n\
+                    [DllImport(\"everpost\")] static extern void everpost_mailer_free(nint mailer);";
         assert_eq!(imports(text), names(&["everpost_mailer_free", "everpost_mailer_send"]));
     }
 
