@@ -192,6 +192,59 @@ static void closing_can_be_started_too(void)
     everpost_rehearsal_free(server);
 }
 
+typedef struct {
+    latch done;
+    int each[3], results, ends;
+} batch;
+
+static void one_of_batch(void *user_data, size_t index, everpost_receipt *receipt,
+                         everpost_error *error)
+{
+    batch *it = (batch *)user_data;
+    CHECK(index < 3 && it->ends == 0);
+    CHECK((receipt == NULL) != (error == NULL));
+    it->each[index]++;
+    it->results++;
+    everpost_receipt_free(receipt);
+    everpost_error_free(error);
+}
+
+static void end_of_batch(void *user_data, everpost_error *error)
+{
+    batch *it = (batch *)user_data;
+    CHECK(error == NULL);
+    it->ends++;
+    latch_down(&it->done);
+}
+
+static void a_batch_that_was_started_ends_after_its_last_result(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_mailer *mailer = mailer_with(server, "");
+    everpost_message *messages[3];
+    everpost_error *error = NULL;
+    batch it;
+    size_t index;
+    memset(&it, 0, sizeof it);
+    latch_begin(&it.done, 1);
+    messages[0] = message_with("batch0@test");
+    messages[1] = message_with("batch1@test");
+    messages[2] = message_with("batch2@test");
+    CHECK(everpost_mailer_send_all_start(mailer, (const everpost_message *const *)messages, 3,
+                                         one_of_batch, end_of_batch, &it, &error) != 0);
+    for (index = 0; index < 3; index++)
+        everpost_message_free(messages[index]);
+    everpost_mailer_free(mailer);
+    latch_wait(&it.done);
+    latch_end(&it.done);
+    CHECK_EQ(it.results, 3);
+    CHECK_EQ(it.ends, 1);
+    for (index = 0; index < 3; index++)
+        CHECK_EQ(it.each[index], 1);
+    CHECK_EQ(server_copies(server, "batch2@test"), 1);
+    everpost_rehearsal_free(server);
+}
+
 static void after_a_shutdown_the_library_begins_anew(void)
 {
     everpost_rehearsal *server = server_begin();
@@ -215,6 +268,7 @@ int main(void)
     RUN(a_freed_mailer_brings_its_operations_to_their_end);
     RUN(a_callback_may_call_back_in);
     RUN(closing_can_be_started_too);
+    RUN(a_batch_that_was_started_ends_after_its_last_result);
     RUN(after_a_shutdown_the_library_begins_anew);
     library_end();
     return 0;
