@@ -147,6 +147,18 @@
 /** As a length: the text ends at its NUL. */
 #define EVERPOST_NUL SIZE_MAX
 
+/** Nothing is known against it. */
+#define EVERPOST_HEALTHY 0
+
+/** It works, but something is near its end, or not as it should be. */
+#define EVERPOST_DEGRADED 1
+
+/** It cannot be used. */
+#define EVERPOST_UNHEALTHY 2
+
+/** It could not be found out. */
+#define EVERPOST_UNKNOWN 3
+
 /**
  * The version of this ABI, raised when a program built against the header
  * before would break.
@@ -218,7 +230,7 @@ typedef struct everpost_receipt everpost_receipt;
 #if defined(EVERPOST_REHEARSAL)
 /**
  * A mail server on loopback that rotates its certificate and misbehaves on
- * command. May be used from many threads.
+ * command. May be used from many threads, and not in a forked child.
  */
 typedef struct everpost_rehearsal everpost_rehearsal;
 #endif
@@ -240,6 +252,44 @@ typedef struct everpost_token_request everpost_token_request;
  * Later versions of the library may return numbers that are not known yet.
  */
 typedef int32_t everpost_status;
+
+/**
+ * Called once for each message of a batch, with its position, in any order;
+ * never at the same time as itself. Of `receipt` and `error` exactly one is
+ * not NULL, and it belongs to the callee.
+ */
+typedef void (*everpost_batch_fn)(void *user_data,
+                                  size_t index,
+                                  everpost_receipt *receipt,
+                                  everpost_error *error);
+
+/**
+ * Called once at the end: `error` is NULL if it went well, and otherwise
+ * belongs to the callee.
+ */
+typedef void (*everpost_done_fn)(void *user_data, everpost_error *error);
+
+/**
+ * A view of UTF-8 text that is not NUL-terminated, valid as long as the
+ * object it was asked of; absent is `{NULL, 0}`.
+ */
+typedef struct {
+  /** The first byte; NULL if absent. */
+  const char *data;
+  /** The number of bytes. */
+  size_t len;
+} everpost_str;
+
+/**
+ * A view of bytes, valid as long as the object it was asked of; absent is
+ * `{NULL, 0}`.
+ */
+typedef struct {
+  /** The first byte; NULL if absent. */
+  const uint8_t *data;
+  /** The number of bytes. */
+  size_t len;
+} everpost_bytes;
 
 /**
  * Asks for an OAuth 2.0 access token. The callee answers `request` exactly
@@ -267,28 +317,6 @@ typedef void (*everpost_report_fn)(void *user_data,
                                    everpost_error *error);
 
 /**
- * A view of UTF-8 text that is not NUL-terminated, valid as long as the
- * object it was asked of; absent is `{NULL, 0}`.
- */
-typedef struct {
-  /** The first byte; NULL if absent. */
-  const char *data;
-  /** The number of bytes. */
-  size_t len;
-} everpost_str;
-
-/**
- * A view of bytes, valid as long as the object it was asked of; absent is
- * `{NULL, 0}`.
- */
-typedef struct {
-  /** The first byte; NULL if absent. */
-  const uint8_t *data;
-  /** The number of bytes. */
-  size_t len;
-} everpost_bytes;
-
-/**
  * Takes a line of the log: `level` from 1 (error) to 5 (trace), the part of
  * the library it comes from, and what it says. Both texts live during the
  * call. It is called from many threads at once, and must not wait.
@@ -305,22 +333,6 @@ typedef void (*everpost_log_fn)(void *user_data,
 typedef void (*everpost_send_fn)(void *user_data,
                                  everpost_receipt *receipt,
                                  everpost_error *error);
-
-/**
- * Called once for each message of a batch, with its position, in any order;
- * never at the same time as itself. Of `receipt` and `error` exactly one is
- * not NULL, and it belongs to the callee.
- */
-typedef void (*everpost_batch_fn)(void *user_data,
-                                  size_t index,
-                                  everpost_receipt *receipt,
-                                  everpost_error *error);
-
-/**
- * Called once at the end: `error` is NULL if it went well, and otherwise
- * belongs to the callee.
- */
-typedef void (*everpost_done_fn)(void *user_data, everpost_error *error);
 
 /** It worked. */
 #define EVERPOST_OK 0
@@ -851,6 +863,38 @@ void everpost_compose_free(everpost_compose *compose);
 /* ------------------------------------------------------------------ Mailer */
 
 /**
+ * Sends many messages over the pool, back-to-back ones on a connection in one
+ * round trip each. `each` runs once for each message, on the calling thread,
+ * as results come; the call returns after the last. It fails only if no
+ * message was looked at: `each` does not run then.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`; `EVERPOST_WRONG_THREAD` inside a
+ * callback.
+ */
+everpost_status everpost_mailer_send_all(const everpost_mailer *mailer,
+                                         const everpost_message *const *messages,
+                                         size_t count,
+                                         everpost_batch_fn each,
+                                         void *user_data,
+                                         everpost_error **error);
+
+/**
+ * Starts to send many messages, which are copied. `each` runs once for each
+ * of them, and `done` after the last; both on threads of the library. When it
+ * is cancelled, `each` still runs for every message, and says what is known
+ * of it.
+ *
+ * Returns the operation, or 0 with an error: `EVERPOST_NULL_ARGUMENT`.
+ */
+uint64_t everpost_mailer_send_all_start(const everpost_mailer *mailer,
+                                        const everpost_message *const *messages,
+                                        size_t count,
+                                        everpost_batch_fn each,
+                                        everpost_done_fn done,
+                                        void *user_data,
+                                        everpost_error **error);
+
+/**
  * Looks at the server afresh, compares with what the mailer's connections
  * carry, and waits for the report: who is at fault, and what to do. `file` is
  * the file that the server's certificate is installed from; it may be NULL.
@@ -912,38 +956,6 @@ uint64_t everpost_mailer_send_start(const everpost_mailer *mailer,
                                     everpost_send_fn done,
                                     void *user_data,
                                     everpost_error **error);
-
-/**
- * Sends many messages over the pool, back-to-back ones on a connection in one
- * round trip each. `each` runs once for each message, on the calling thread,
- * as results come; the call returns after the last. It fails only if no
- * message was looked at: `each` does not run then.
- *
- * Errors: `EVERPOST_NULL_ARGUMENT`; `EVERPOST_WRONG_THREAD` inside a
- * callback.
- */
-everpost_status everpost_mailer_send_all(const everpost_mailer *mailer,
-                                         const everpost_message *const *messages,
-                                         size_t count,
-                                         everpost_batch_fn each,
-                                         void *user_data,
-                                         everpost_error **error);
-
-/**
- * Starts to send many messages, which are copied. `each` runs once for each
- * of them, and `done` after the last; both on threads of the library. When it
- * is cancelled, `each` still runs for every message, and says what is known
- * of it.
- *
- * Returns the operation, or 0 with an error: `EVERPOST_NULL_ARGUMENT`.
- */
-uint64_t everpost_mailer_send_all_start(const everpost_mailer *mailer,
-                                        const everpost_message *const *messages,
-                                        size_t count,
-                                        everpost_batch_fn each,
-                                        everpost_done_fn done,
-                                        void *user_data,
-                                        everpost_error **error);
 
 /**
  * Takes no more messages, waits until those that were taken are answered, and
@@ -1008,56 +1020,6 @@ everpost_status everpost_mailer_stats_prometheus(const everpost_mailer *mailer,
 void everpost_mailer_free(everpost_mailer *mailer);
 
 /* ---------------------------------------------------------------- Receipts */
-
-/** The Message-ID, in angle brackets. */
-everpost_str everpost_receipt_message_id(const everpost_receipt *receipt);
-
-/** The code of the server's reply to the message. 0 of NULL. */
-uint16_t everpost_receipt_reply_code(const everpost_receipt *receipt);
-
-/** The enhanced status code of that reply, such as "2.0.0"; may be absent. */
-everpost_str everpost_receipt_reply_enhanced(const everpost_receipt *receipt);
-
-/** The lines of that reply, joined by LF; they often hold the queue id. */
-everpost_str everpost_receipt_reply_text(const everpost_receipt *receipt);
-
-/** The number of recipients that the server accepted: at least one. 0 of NULL. */
-size_t everpost_receipt_accepted_count(const everpost_receipt *receipt);
-
-/** The address of one of them; absent beyond the last. */
-everpost_str everpost_receipt_accepted(const everpost_receipt *receipt, size_t index);
-
-/** The number of recipients that the server refused one by one. 0 of NULL. */
-size_t everpost_receipt_rejected_count(const everpost_receipt *receipt);
-
-/** The address of one of them; absent beyond the last. */
-everpost_str everpost_receipt_rejected_address(const everpost_receipt *receipt,
-                                               size_t index);
-
-/** The code of the reply to one of them; 0 beyond the last. */
-uint16_t everpost_receipt_rejected_code(const everpost_receipt *receipt, size_t index);
-
-/** The lines of the reply to one of them, joined by LF; absent beyond the last. */
-everpost_str everpost_receipt_rejected_reply(const everpost_receipt *receipt,
-                                             size_t index);
-
-/** How many connections it took: 1 unless there was a retry. 0 of NULL. */
-uint32_t everpost_receipt_attempts(const everpost_receipt *receipt);
-
-/** The address of the server that took it, as "ip:port". */
-everpost_str everpost_receipt_server(const everpost_receipt *receipt);
-
-/**
- * The SHA-256 fingerprint, in hexadecimal, of the certificate that server had
- * shown; absent in plain text.
- */
-everpost_str everpost_receipt_leaf(const everpost_receipt *receipt);
-
-/** All of it as JSON: schema "everpost.receipt/1". */
-everpost_str everpost_receipt_json(const everpost_receipt *receipt);
-
-/** Frees it. NULL is allowed. */
-void everpost_receipt_free(everpost_receipt *receipt);
 
 /** The Message-ID, in angle brackets. */
 everpost_str everpost_receipt_message_id(const everpost_receipt *receipt);
@@ -1512,7 +1474,7 @@ everpost_status everpost_log_set(int32_t level,
 /**
  * Starts a server on free ports, unless told otherwise. `options` is an
  * object of JSON, or absent; docs/rehearsal.md lists its keys, such as
- * {"users": [{"name": "app", "password": "secret"}]}.
+ * {"credentials": {"app": "secret"}}.
  *
  * Errors: `EVERPOST_INVALID_CONFIG` if the options are no such object, or a
  * port cannot be listened on; `EVERPOST_NULL_ARGUMENT`,

@@ -9,7 +9,7 @@
 //! release, and an old one does no harm. Invariant: a [`Completion`] calls
 //! back once, whatever happens to the task that holds it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::ptr;
@@ -32,14 +32,15 @@ static UNDER_WAY: PerProcess<UnderWay> = PerProcess::new();
 /// Whether tasks are being dropped on purpose.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
+/// Kept until the process ends: a tree, since one that is empty holds nothing.
 #[derive(Default)]
 struct UnderWay {
-    tokens: Mutex<HashMap<u64, CancellationToken>>,
+    tokens: Mutex<BTreeMap<u64, CancellationToken>>,
     ended: Notify,
 }
 
 impl UnderWay {
-    fn tokens(&self) -> MutexGuard<'_, HashMap<u64, CancellationToken>> {
+    fn tokens(&self) -> MutexGuard<'_, BTreeMap<u64, CancellationToken>> {
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -10,8 +10,8 @@
 
 static inline everpost_rehearsal *server_begin(void)
 {
-    const char *options = "{\"users\":[{\"name\":\"" USER "\",\"password\":\"" PASSWORD "\","
-                          "\"token\":\"token\"}]}";
+    const char *options = "{\"credentials\":{\"" USER "\":\"" PASSWORD "\"},"
+                          "\"tokens\":{\"" USER "\":\"token\"}}";
     everpost_rehearsal *server = NULL;
     everpost_error *error = NULL;
     CHECK_OK(everpost_rehearsal_start(options, EVERPOST_NUL, &server, &error), &error);
