@@ -1,0 +1,102 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Net.Mail;
+using System.Threading;
+using System.Threading.Tasks;
+using Everpost.Interop;
+using Everpost.Mail;
+
+namespace Everpost;
+
+/// <content>What the methods of a mailer have in common: messages on their way into the library.</content>
+public sealed partial class Mailer
+{
+    private delegate int Reader(MailerHandle mailer, out TextHandle text, out ErrorHandle error);
+
+    private async Task<Receipt> SendAsync(MessageHandle message, CancellationToken token)
+    {
+        using (message)
+        {
+            return await new Operation<Receipt>().RunAsync(
+                (IntPtr userData, out ErrorHandle error) =>
+                    NativeMethods.everpost_mailer_send_start(handle, message, Callbacks.Send, userData, out error),
+                token).ConfigureAwait(false);
+        }
+    }
+
+    private Receipt Send(MessageHandle message)
+    {
+        using (message)
+        {
+            int status = NativeMethods.everpost_mailer_send(handle, message, out ReceiptHandle receipt, out ErrorHandle error);
+            using (receipt)
+            {
+                Errors.Check(status, error);
+                return Receipt.Read(receipt);
+            }
+        }
+    }
+
+    private async Task<IReadOnlyList<SendResult>> SendAllAsync(
+        List<MessageHandle> messages, IProgress<SendResult>? progress, CancellationToken token)
+    {
+        try
+        {
+            // None of these handles is seen elsewhere, and all live until the batch has ended.
+            IntPtr[] pointers = messages.Select(message => message.DangerousGetHandle()).ToArray();
+            if (pointers.Length == 0) return Array.Empty<SendResult>();
+            return await new Batch(pointers.Length, progress).RunAsync(
+                (IntPtr userData, out ErrorHandle error) => NativeMethods.everpost_mailer_send_all_start(
+                    handle, pointers, (UIntPtr)(uint)pointers.Length, Callbacks.BatchEach, Callbacks.BatchDone, userData, out error),
+                token).ConfigureAwait(false);
+        }
+        finally
+        {
+            messages.ForEach(message => message.Dispose());
+        }
+    }
+
+    private static MessageHandle Convert(MailMessage message, Envelope? envelope)
+    {
+        if (message is null) throw new ArgumentNullException(nameof(message));
+        byte[] bytes = MailMessageConverter.Convert(message);
+        return Wrap(bytes, envelope ?? MailMessageConverter.EnvelopeOf(message));
+    }
+
+    private static unsafe MessageHandle Wrap(ReadOnlySpan<byte> bytes, Envelope? envelope)
+    {
+        Library.Require();
+        // One byte more where there are none: the library wants an address.
+        ReadOnlySpan<byte> pinned = bytes.IsEmpty ? stackalloc byte[1] : bytes;
+        int status;
+        MessageHandle message;
+        ErrorHandle error;
+        fixed (byte* start = pinned)
+            status = NativeMethods.everpost_message_new(start, (UIntPtr)(uint)bytes.Length, out message, out error);
+        Errors.Check(status, error);
+        return Enclose(message, envelope);
+    }
+
+    private static MessageHandle Enclose(MessageHandle message, Envelope? envelope)
+    {
+        if (envelope is null) return message;
+        try
+        {
+            using EnvelopeHandle native = envelope.ToNative();
+            Errors.Check(NativeMethods.everpost_message_set_envelope(message, native, out ErrorHandle error), error);
+            return message;
+        }
+        catch
+        {
+            message.Dispose();
+            throw;
+        }
+    }
+
+    private string Text(Reader read)
+    {
+        Errors.Check(read(handle, out TextHandle text, out ErrorHandle error), error);
+        using (text) return NativeMethods.everpost_text_view(text).Text;
+    }
+}

@@ -1,0 +1,86 @@
+using System;
+using System.Collections.Generic;
+using Everpost.Interop;
+
+namespace Everpost;
+
+/// <summary>The server has taken responsibility for a message. Immutable.</summary>
+public sealed class Receipt
+{
+    private Receipt(string messageId, Reply reply)
+    {
+        MessageId = messageId;
+        Reply = reply;
+    }
+
+    /// <summary>The Message-ID, without angle brackets.</summary>
+    public string MessageId { get; }
+
+    /// <summary>The server's reply to the message.</summary>
+    public Reply Reply { get; }
+
+    /// <summary>The recipients that the server took.</summary>
+    public IReadOnlyList<string> Accepted { get; private set; } = Array.Empty<string>();
+
+    /// <summary>The recipients that the server refused one by one. They get nothing.</summary>
+    public IReadOnlyList<RejectedRecipient> Rejected { get; private set; } = Array.Empty<RejectedRecipient>();
+
+    /// <summary>How many connections it took.</summary>
+    public int Attempts { get; private set; }
+
+    /// <summary>The address and port of the server.</summary>
+    public string Server { get; private set; } = string.Empty;
+
+    /// <summary>The SHA-256 of the certificate that the server showed, in hexadecimal; null without TLS.</summary>
+    public string? CertificateFingerprint { get; private set; }
+
+    /// <summary>All of this as JSON.</summary>
+    public string Json { get; private set; } = "{}";
+
+    /// <summary>The receipt as a line for a log.</summary>
+    public override string ToString() => $"{MessageId} was accepted by {Server}: {Reply}";
+
+    internal static Receipt Read(ReceiptHandle handle)
+    {
+        var reply = new Reply(
+            NativeMethods.everpost_receipt_reply_code(handle),
+            NativeMethods.everpost_receipt_reply_enhanced(handle).OrNull,
+            NativeMethods.everpost_receipt_reply_text(handle).Text);
+        return new Receipt(NativeMethods.everpost_receipt_message_id(handle).Text, reply)
+        {
+            Accepted = NativeList.Read(
+                NativeMethods.everpost_receipt_accepted_count(handle),
+                index => NativeMethods.everpost_receipt_accepted(handle, index).Text),
+            Rejected = NativeList.Read(
+                NativeMethods.everpost_receipt_rejected_count(handle),
+                index => new RejectedRecipient(
+                    NativeMethods.everpost_receipt_rejected_address(handle, index).Text,
+                    NativeMethods.everpost_receipt_rejected_code(handle, index),
+                    NativeMethods.everpost_receipt_rejected_reply(handle, index).Text)),
+            Attempts = checked((int)NativeMethods.everpost_receipt_attempts(handle)),
+            Server = NativeMethods.everpost_receipt_server(handle).Text,
+            CertificateFingerprint = NativeMethods.everpost_receipt_leaf(handle).OrNull,
+            Json = NativeMethods.everpost_receipt_json(handle).Text,
+        };
+    }
+}
+
+/// <summary>What became of one message of many: a receipt or an error.</summary>
+public sealed class SendResult
+{
+    internal SendResult(int index, Receipt? receipt, Exception? error)
+    {
+        Index = index;
+        Receipt = receipt;
+        Error = error;
+    }
+
+    /// <summary>The place of the message among those that were given, from zero.</summary>
+    public int Index { get; }
+
+    /// <summary>The receipt; null if sending failed.</summary>
+    public Receipt? Receipt { get; }
+
+    /// <summary>Why sending failed, as <see cref="Mailer.SendAsync(byte[], Envelope?, System.Threading.CancellationToken)"/> would throw it; null if it did not.</summary>
+    public Exception? Error { get; }
+}

@@ -1,0 +1,87 @@
+using System;
+using System.Collections.Generic;
+using Everpost.Interop;
+
+namespace Everpost;
+
+/// <summary>Something that was found, good or bad. The identifiers are stable; docs/findings.md explains each.</summary>
+public sealed class Finding
+{
+    internal Finding(string id, string severity, string message, string? remedy)
+    {
+        Id = id;
+        Severity = severity;
+        Message = message;
+        Remedy = remedy;
+    }
+
+    /// <summary>The stable name, such as <c>expired</c>.</summary>
+    public string Id { get; }
+
+    /// <summary>How bad it is, by the name that the JSON has.</summary>
+    public string Severity { get; }
+
+    /// <summary>What was found, in a sentence.</summary>
+    public string Message { get; }
+
+    /// <summary>What to do about it; null where nothing is to be done.</summary>
+    public string? Remedy { get; }
+
+    /// <summary>The finding as a line.</summary>
+    public override string ToString() => $"{Id}: {Message}";
+}
+
+/// <summary>What a look at a server or a certificate found. Immutable.</summary>
+public sealed class Report
+{
+    private Report(HealthStatus status, string summary)
+    {
+        Status = status;
+        Summary = summary;
+    }
+
+    /// <summary>The verdict on the whole.</summary>
+    public HealthStatus Status { get; }
+
+    /// <summary>The verdict on one line.</summary>
+    public string Summary { get; }
+
+    /// <summary>Why: the message of the step that did not hold, or the explanation; null where nothing is wrong.</summary>
+    public string? Cause { get; private set; }
+
+    /// <summary>
+    /// Of an explanation, who is at fault, such as <c>server</c> or <c>pool</c>; of a diagnosis, the step that
+    /// did not hold; otherwise null.
+    /// </summary>
+    public string? Fault { get; private set; }
+
+    /// <summary>What was found, the worst first.</summary>
+    public IReadOnlyList<Finding> Findings { get; private set; } = Array.Empty<Finding>();
+
+    /// <summary>The chain that the server's first address showed, the leaf first; empty where none was seen.</summary>
+    public IReadOnlyList<Certificate> Certificates { get; private set; } = Array.Empty<Certificate>();
+
+    /// <summary>The whole report as JSON, by its published schema.</summary>
+    public string Json { get; private set; } = "{}";
+
+    /// <summary>The verdict as a line.</summary>
+    public override string ToString() => $"{Status}: {Summary}";
+
+    internal static Report Read(ReportHandle handle) =>
+        new((HealthStatus)NativeMethods.everpost_report_status(handle), NativeMethods.everpost_report_summary(handle).Text)
+        {
+            Cause = NativeMethods.everpost_report_cause(handle).OrNull,
+            Fault = NativeMethods.everpost_report_fault(handle).OrNull,
+            Findings = NativeList.Read(
+                NativeMethods.everpost_report_finding_count(handle),
+                index => new Finding(
+                    NativeMethods.everpost_report_finding_id(handle, index).Text,
+                    NativeMethods.everpost_report_finding_severity(handle, index).Text,
+                    NativeMethods.everpost_report_finding_message(handle, index).Text,
+                    NativeMethods.everpost_report_finding_remedy(handle, index).OrNull)),
+            Certificates = NativeList.Read(
+                NativeMethods.everpost_report_certificate_count(handle),
+                index => Certificate.Read(NativeMethods.everpost_report_certificate(handle, index))),
+            Json = NativeMethods.everpost_report_json(handle).Text,
+        };
+}
