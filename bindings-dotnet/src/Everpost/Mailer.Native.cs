@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Linq;
 using System.Net.Mail;
+using System.Runtime.InteropServices;
 using System.Threading;
 using System.Threading.Tasks;
 using Everpost.Interop;
@@ -72,7 +73,7 @@ public sealed partial class Mailer
         int status;
         MessageHandle message;
         ErrorHandle error;
-        fixed (byte* start = pinned)
+        fixed (byte* start = &MemoryMarshal.GetReference(pinned))
             status = NativeMethods.everpost_message_new(start, (UIntPtr)(uint)bytes.Length, out message, out error);
         Errors.Check(status, error);
         return Enclose(message, envelope);
