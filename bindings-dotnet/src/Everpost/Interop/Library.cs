@@ -90,7 +90,7 @@ internal static class Library
 #if NETCOREAPP3_0_OR_GREATER
     private static void Prepare() => NativeLibrary.SetDllImportResolver(typeof(Library).Assembly, Resolve);
 
-    private static IntPtr Resolve(string name, Assembly assembly, DllImportSearchPath? search)
+    internal static IntPtr Resolve(string name, Assembly assembly, DllImportSearchPath? search)
     {
         if (name != NativeMethods.LibraryName) return IntPtr.Zero;
         foreach (string candidate in Candidates()) return NativeLibrary.Load(candidate);

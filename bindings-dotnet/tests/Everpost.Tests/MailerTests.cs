@@ -1,0 +1,201 @@
+using System;
+using System.Collections.Concurrent;
+using System.IO;
+using System.Linq;
+using System.Net.Mail;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Threading;
+using System.Threading.Tasks;
+using Everpost.Interop;
+using Xunit;
+
+namespace Everpost.Tests;
+
+[Collection("library")]
+public sealed class MailerTests
+{
+    [Fact]
+    public async Task Mail_flows_through_rotations_and_arrives_once()
+    {
+        using var server = new Rehearsal();
+        using Mailer mailer = server.Mailer();
+        string? before = null;
+        for (int rotation = 0; rotation < 4; rotation++)
+        {
+            Receipt receipt = await mailer.SendAsync(Messages.Simple());
+            Assert.Equal(1, server.Copies(receipt.MessageId));
+            Assert.Equal(250, receipt.Reply.Code);
+            Assert.Equal("ann@example.com", Assert.Single(receipt.Accepted));
+            Assert.Empty(receipt.Rejected);
+            Assert.NotEqual(before, receipt.CertificateFingerprint);
+            before = receipt.CertificateFingerprint;
+            server.Do("\"rotate\",\"restart\":true,\"goodbye\":\"rst\"");
+        }
+    }
+
+    [Fact]
+    public async Task A_message_comes_from_bytes_memory_a_stream_or_a_file()
+    {
+        using var server = new Rehearsal();
+        using Mailer mailer = server.Mailer();
+        byte[] bytes = Messages.Simple("the very same");
+        var envelope = new Envelope("bounce@example.org", "bob@example.com");
+        string path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllBytes(path, bytes);
+            await mailer.SendAsync(bytes, envelope);
+            await mailer.SendAsync(new ReadOnlyMemory<byte>(bytes), envelope);
+            await mailer.SendAsync(new MemoryStream(bytes), envelope);
+            await mailer.SendFileAsync(path, envelope);
+            Receipt receipt = mailer.Send(bytes, envelope);
+            Assert.Equal("bob@example.com", Assert.Single(receipt.Accepted));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+        Assert.Equal(5, server.Bodies().Count);
+        foreach (string body in server.Bodies()) Assert.Contains("the very same", body);
+    }
+
+    [Fact]
+    public async Task Five_hundred_sends_at_once_survive_the_collector_and_leave_nothing_held()
+    {
+        using var server = new Rehearsal();
+        using (Mailer mailer = server.Mailer())
+        {
+            Task<Receipt>[] sends = Enumerable.Range(0, 500).Select(index =>
+            {
+                if (index % 50 == 0) GC.Collect();
+                return mailer.SendAsync(Messages.Simple());
+            }).ToArray();
+            while (!Task.WhenAll(sends).IsCompleted)
+            {
+                GC.Collect();
+                await Task.WhenAny(Task.WhenAll(sends), Task.Delay(5));
+            }
+            Receipt[] receipts = await Task.WhenAll(sends);
+            Assert.Equal(500, receipts.Select(receipt => receipt.MessageId).Distinct().Count());
+        }
+        Assert.Equal(500, server.Bodies().Count);
+        Messages.NothingIsHeld();
+    }
+
+    [Fact]
+    public async Task Many_messages_each_have_their_result_in_order()
+    {
+        using var server = new Rehearsal();
+        server.Do("\"settings\",\"set\":{\"refuse_recipients\":[{\"pattern\":\"no@*\",\"reply\":\"550 5.1.1 nobody\"}]}");
+        using Mailer mailer = server.Mailer();
+        var seen = new ConcurrentBag<int>();
+        MailMessage[] messages = Enumerable.Range(0, 20)
+            .Select(index => new MailMessage("app@example.org", index == 7 ? "no@example.com" : "ann@example.com", $"{index}", "text")).ToArray();
+        var results = await mailer.SendAllAsync(messages, new Progress(result => seen.Add(result.Index)));
+        Assert.Equal(Enumerable.Range(0, 20), results.Select(result => result.Index));
+        Assert.Equal(Enumerable.Range(0, 20), seen.OrderBy(index => index));
+        Assert.IsType<EverpostRejectedException>(results[7].Error);
+        Assert.Equal(19, results.Count(result => result.Receipt is not null));
+        Assert.Empty(await mailer.SendAllAsync(Array.Empty<MailMessage>()));
+    }
+
+    [Fact]
+    public async Task A_mailer_disposed_during_a_send_still_ends_it()
+    {
+        using var server = new Rehearsal();
+        server.Inject("\"end_of_data\"", "\"stall\"");
+        Task<Receipt> send;
+        using (Mailer mailer = server.Mailer())
+        {
+            send = mailer.SendAsync(Messages.Simple());
+            server.Do("\"wait\",\"messages\":1");
+        }
+        Assert.False(send.IsCompleted);
+        server.Do("\"release\"");
+        Receipt receipt = await send;
+        Assert.Equal(1, server.Copies(receipt.MessageId));
+        Messages.NothingIsHeld();
+    }
+
+    [Fact]
+    public void A_mailer_that_nobody_disposed_is_released_by_its_finalizer()
+    {
+        using var server = new Rehearsal();
+        Forget(server);
+        Messages.NothingIsHeld();
+    }
+
+    [Fact]
+    public async Task A_closed_mailer_takes_no_messages_and_a_disposed_one_neither()
+    {
+        using var server = new Rehearsal();
+        Mailer mailer = server.Mailer();
+        await mailer.SendAsync(Messages.Simple());
+        await mailer.CloseAsync();
+        var closed = await Assert.ThrowsAsync<EverpostClosedException>(() => mailer.SendAsync(Messages.Simple()));
+        Assert.Equal(EverpostErrorKind.Closed, closed.Error.Kind);
+        Assert.Equal(Delivery.NotSent, closed.Error.Delivery);
+        mailer.Dispose();
+        mailer.Dispose();
+        await Assert.ThrowsAnyAsync<ObjectDisposedException>(() => mailer.SendAsync(Messages.Simple()));
+        Assert.Throws<ObjectDisposedException>(() => mailer.GetHealth());
+        Messages.NothingIsHeld();
+    }
+
+    [Fact]
+    public async Task Events_come_to_subscribers_and_one_that_throws_harms_nobody()
+    {
+        using var server = new Rehearsal();
+        using Mailer mailer = server.Mailer();
+        var rotated = new TaskCompletionSource<MailerEventArgs>();
+        mailer.Happened += (sender, happened) =>
+        {
+            if (ReferenceEquals(sender, mailer) && happened.Kind == MailerEventKind.Rotated) rotated.TrySetResult(happened);
+            throw new InvalidOperationException("a subscriber's mistake");
+        };
+        await mailer.SendAsync(Messages.Simple());
+        server.Do("\"rotate\",\"restart\":true,\"goodbye\":\"rst\"");
+        await mailer.SendAsync(Messages.Simple());
+        MailerEventArgs seen = await rotated.Task;
+        Assert.Equal("rotated", seen.Name);
+        Assert.StartsWith("{", seen.Json);
+        Assert.NotEqual("", seen.Message);
+        await mailer.SendAsync(Messages.Simple());
+    }
+
+    [Fact]
+    public async Task Health_and_counters_follow_what_happens()
+    {
+        using var server = new Rehearsal();
+        using Mailer mailer = server.Mailer();
+        await mailer.SendAsync(Messages.Simple());
+        Assert.Equal(HealthStatus.Healthy, (await mailer.GetHealthAsync()).Status);
+        Stats stats = mailer.GetStats();
+        Assert.StartsWith("{", stats.Json);
+        Assert.True(stats.Values.Any(counter => counter.Value == 1), stats.Prometheus);
+        server.Do("\"rotate\",\"chain\":\"expired\",\"restart\":true,\"goodbye\":\"rst\"");
+        await Assert.ThrowsAsync<EverpostCertificateException>(() => mailer.SendAsync(Messages.Simple()));
+        Assert.Equal(HealthStatus.Unhealthy, mailer.GetHealth().Status);
+        Assert.Contains("expired", mailer.GetHealth().Json);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Forget(Rehearsal server)
+    {
+        // On a thread of its own: nothing of it stays on this one's stack.
+        var thread = new Thread(() => server.Mailer().Send(Messages.Simple()));
+        thread.Start();
+        thread.Join();
+        Assert.True(Root.Count > 0);
+    }
+
+    private sealed class Progress : IProgress<SendResult>
+    {
+        private readonly Action<SendResult> told;
+
+        internal Progress(Action<SendResult> told) => this.told = told;
+
+        public void Report(SendResult value) => told(value);
+    }
+}
