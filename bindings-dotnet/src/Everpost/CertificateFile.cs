@@ -94,6 +94,25 @@ public sealed class CertificateFile : IDisposable
         }
     }
 
+    /// <summary>The certificates and the key as a PFX file.</summary>
+    /// <param name="password">The password to protect it with.</param>
+    /// <param name="legacy">Whether old Windows and Java must be able to read it, which weakens the protection.</param>
+    /// <exception cref="ArgumentNullException">There is no password.</exception>
+    /// <exception cref="EverpostConfigException">There is no key.</exception>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
+    public byte[] ToPfx(string password, bool legacy = false)
+    {
+        var secret = new Utf8(password ?? throw new ArgumentNullException(nameof(password)));
+        int status = NativeMethods.everpost_certificate_file_to_pfx(
+            Handle, secret.Bytes, secret.Length, legacy ? (byte)1 : (byte)0, out TextHandle text, out ErrorHandle error);
+        secret.Wipe();
+        using (text)
+        {
+            Errors.Check(status, error);
+            return NativeMethods.everpost_text_view(text).Bytes;
+        }
+    }
+
     /// <summary>Wipes the key from memory.</summary>
     public void Dispose() => Handle.Dispose();
 

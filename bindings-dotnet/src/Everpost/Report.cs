@@ -7,9 +7,10 @@ namespace Everpost;
 /// <summary>Something that was found, good or bad. The identifiers are stable; docs/findings.md explains each.</summary>
 public sealed class Finding
 {
-    internal Finding(string id, string severity, string message, string? remedy)
+    internal Finding(string id, string axis, string severity, string message, string? remedy)
     {
         Id = id;
+        Axis = axis;
         Severity = severity;
         Message = message;
         Remedy = remedy;
@@ -17,6 +18,9 @@ public sealed class Finding
 
     /// <summary>The stable name, such as <c>expired</c>.</summary>
     public string Id { get; }
+
+    /// <summary>What it is about, such as <c>validity</c> or <c>trust</c>.</summary>
+    public string Axis { get; }
 
     /// <summary>How bad it is, by the name that the JSON has.</summary>
     public string Severity { get; }
@@ -49,6 +53,9 @@ public sealed class Report
     /// <summary>Why: the message of the step that did not hold, or the explanation; null where nothing is wrong.</summary>
     public string? Cause { get; private set; }
 
+    /// <summary>What to do about the cause; null where nothing is to be done.</summary>
+    public string? Remedy { get; private set; }
+
     /// <summary>
     /// Of an explanation, who is at fault, such as <c>server</c> or <c>pool</c>; of a diagnosis, the step that
     /// did not hold; otherwise null.
@@ -71,11 +78,13 @@ public sealed class Report
         new((HealthStatus)NativeMethods.everpost_report_status(handle), NativeMethods.everpost_report_summary(handle).Text)
         {
             Cause = NativeMethods.everpost_report_cause(handle).OrNull,
+            Remedy = NativeMethods.everpost_report_remedy(handle).OrNull,
             Fault = NativeMethods.everpost_report_fault(handle).OrNull,
             Findings = NativeList.Read(
                 NativeMethods.everpost_report_finding_count(handle),
                 index => new Finding(
                     NativeMethods.everpost_report_finding_id(handle, index).Text,
+                    NativeMethods.everpost_report_finding_axis(handle, index).Text,
                     NativeMethods.everpost_report_finding_severity(handle, index).Text,
                     NativeMethods.everpost_report_finding_message(handle, index).Text,
                     NativeMethods.everpost_report_finding_remedy(handle, index).OrNull)),

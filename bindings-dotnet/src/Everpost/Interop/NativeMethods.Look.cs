@@ -14,9 +14,11 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_report_status(ReportHandle report);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_summary(ReportHandle report);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_cause(ReportHandle report);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_remedy(ReportHandle report);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_fault(ReportHandle report);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern UIntPtr everpost_report_finding_count(ReportHandle report);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_finding_id(ReportHandle report, UIntPtr index);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_finding_axis(ReportHandle report, UIntPtr index);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_finding_severity(ReportHandle report, UIntPtr index);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_finding_message(ReportHandle report, UIntPtr index);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_finding_remedy(ReportHandle report, UIntPtr index);
@@ -51,6 +53,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_certificate_file_format(CertificateFileHandle file);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_certificate_file_judge(CertificateFileHandle file, byte[] host, UIntPtr hostLength, long at, byte[]? trust, UIntPtr trustLength, out ReportHandle report, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_certificate_file_to_pem(CertificateFileHandle file, byte withKey, out TextHandle text, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_certificate_file_to_pfx(CertificateFileHandle file, byte[] password, UIntPtr passwordLength, byte legacy, out TextHandle text, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_certificate_file_free(IntPtr file);
 
     // Certificates, borrowed from the report or file they are in.

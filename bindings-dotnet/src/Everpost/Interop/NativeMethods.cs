@@ -58,8 +58,9 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_config_credentials(ConfigHandle config, byte[] user, UIntPtr userLength, byte[] password, UIntPtr passwordLength, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_config_token(ConfigHandle config, byte[] user, UIntPtr userLength, byte[] token, UIntPtr tokenLength, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_config_token_provider(ConfigHandle config, byte[] user, UIntPtr userLength, IntPtr ask, IntPtr drop, IntPtr userData, out ErrorHandle error);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_token_answer(IntPtr request, byte[] token, UIntPtr tokenLength);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_token_refuse(IntPtr request, byte[] reason, UIntPtr reasonLength);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern byte everpost_token_request_refresh(IntPtr request);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_token_answer(IntPtr request, byte[] token, UIntPtr tokenLength);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_token_refuse(IntPtr request, byte[] reason, UIntPtr reasonLength);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_config_trust_pem(ConfigHandle config, byte[] pem, UIntPtr length, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_config_client_identity(ConfigHandle config, byte[] chainPem, UIntPtr chainLength, byte[] keyPem, UIntPtr keyLength, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_config_events(ConfigHandle config, IntPtr happened, IntPtr drop, IntPtr userData, out ErrorHandle error);
@@ -86,7 +87,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_stats_json(MailerHandle mailer, out TextHandle text, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_stats_prometheus(MailerHandle mailer, out TextHandle text, out ErrorHandle error);
 
-    // Messages, and simple ones composed.
+    // Messages.
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_message_new(byte* message, UIntPtr length, out MessageHandle handle, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_message_from_file(byte[] path, UIntPtr length, out MessageHandle handle, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_message_set_envelope(MessageHandle message, EnvelopeHandle envelope, out ErrorHandle error);
@@ -95,6 +96,14 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_envelope_add(EnvelopeHandle envelope, byte[] recipient, UIntPtr length, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_envelope_set(EnvelopeHandle envelope, byte[] key, UIntPtr keyLength, byte[] value, UIntPtr valueLength, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_envelope_free(IntPtr envelope);
+
+    // Composing, which .NET has classes of its own for; here so that the lists of functions are the same.
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_compose_new(out IntPtr compose, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_compose_set(IntPtr compose, byte[] field, UIntPtr fieldLength, byte[] value, UIntPtr valueLength, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_compose_attach(IntPtr compose, byte[] fileName, UIntPtr fileNameLength, byte[] contentType, UIntPtr contentTypeLength, byte[] content, UIntPtr contentLength, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_compose_attach_inline(IntPtr compose, byte[] contentId, UIntPtr contentIdLength, byte[] contentType, UIntPtr contentTypeLength, byte[] content, UIntPtr contentLength, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_compose_build(IntPtr compose, out MessageHandle message, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_compose_free(IntPtr compose);
 
     // Receipts.
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_message_id(ReceiptHandle receipt);

@@ -1,0 +1,54 @@
+using System;
+using System.Collections.Concurrent;
+using System.Linq;
+using System.Threading.Tasks;
+using Everpost.Interop;
+using Xunit;
+
+namespace Everpost.Tests;
+
+[Collection("library")]
+public sealed class LibraryTests
+{
+    [Fact]
+    public void A_library_of_another_version_is_refused_in_plain_words()
+    {
+        Assert.Null(Library.Mismatch(Library.AbiVersion));
+        string message = Library.Mismatch(7)!;
+        Assert.Contains("ABI version 7", message);
+        Assert.Contains("EVERPOST_LIBRARY", message);
+    }
+
+    [Fact]
+    public async Task Log_lines_come_to_the_hook_without_secrets_and_a_hook_that_throws_harms_nobody()
+    {
+        using var server = new Rehearsal();
+        var lines = new ConcurrentQueue<string>();
+        EverpostLog.SetHook(EverpostLogLevel.Trace, (level, target, line) =>
+        {
+            lines.Enqueue($"{level} {target} {line}");
+            throw new InvalidOperationException("a hook's mistake");
+        });
+        try
+        {
+            using Mailer mailer = server.Mailer();
+            await mailer.SendAsync(Messages.Simple());
+        }
+        finally
+        {
+            EverpostLog.RemoveHook();
+        }
+        string all = string.Join("\n", lines);
+        Assert.Contains("Trace everpost::wire", all);
+        Assert.DoesNotContain("secret", all);
+        Assert.DoesNotContain(Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes("\0app\0secret")), all);
+        Messages.NothingIsHeld();
+    }
+
+    [Fact]
+    public void Text_that_is_no_unicode_is_refused()
+    {
+        Assert.True(Assert.ThrowsAnyAsync<ArgumentException>(() => { new Utf8("\uD800"); return Task.CompletedTask; }).Wait(1000));
+        Assert.Equal("", System.Text.Encoding.UTF8.GetString(new Utf8("").Bytes).TrimEnd('\0'));
+    }
+}
