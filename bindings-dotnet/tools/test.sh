@@ -20,9 +20,12 @@ for runtime in coreclr mono; do
     mapfile -t sources < <(find "$here/src/Everpost" -name '*.cs' -not -path '*/obj/*' | sort)
     mapfile -t tests < <(find "$here/tests/Everpost.Tests" "$here/tests/Offline" -name '*.cs' -not -path '*/obj/*' | sort)
     "$tools/csc.sh" "${common[@]}" -target:library -doc:"$out/Everpost.xml" -out:"$out/Everpost.dll" "${sources[@]}"
-    "$tools/csc.sh" "${common[@]}" -target:exe -r:"$out/Everpost.dll" -out:"$out/Everpost.Tests.exe" "${tests[@]}"
-    if [ $runtime = coreclr ]; then mv "$out/Everpost.Tests.exe" "$out/Everpost.Tests.dll"; fi
-    program=$(ls "$out"/Everpost.Tests.{exe,dll} 2>/dev/null)
+    program=$out/Everpost.Tests.exe
+    "$tools/csc.sh" "${common[@]}" -target:exe -r:"$out/Everpost.dll" -out:"$program" "${tests[@]}"
+    if [ $runtime = coreclr ]; then
+        mv "$program" "$out/Everpost.Tests.dll"
+        program=$out/Everpost.Tests.dll
+    fi
     # Where a program finds it: beside the package, as in a deployed application.
     native=$out/runtimes/linux-x64/native
     mkdir -p "$native" && cp "$library" "$native/libeverpost.so"

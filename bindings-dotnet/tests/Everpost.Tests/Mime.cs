@@ -73,7 +73,7 @@ internal sealed class Mime
     {
         string? raw = Raw(name);
         if (raw is null) return null;
-        foreach (Match word in Regex.Matches(raw, @"=\?\S+")) Assert.True(word.Length <= 76, word.Value);
+        foreach (Match word in Regex.Matches(raw, @"=\?\S+").Cast<Match>()) Assert.True(word.Length <= 76, word.Value);
         raw = Regex.Replace(raw, @"(=\?[^?]+\?B\?[^?]*\?=)\s+(?==\?)", "$1");
         return Regex.Replace(raw, @"=\?([^?]+)\?B\?([^?]*)\?=", match =>
             Encoding.GetEncoding(match.Groups[1].Value).GetString(Convert.FromBase64String(match.Groups[2].Value)));

@@ -26,7 +26,7 @@ internal sealed class HeaderWriter
     internal void Text(string name, string value, Encoding? encoding)
     {
         string text = Unfold(name, value);
-        Field(name, IsPlain(text) ? text : string.Join(" ", Words(text, encoding)));
+        Field(name, IsPlain(text) ? text : string.Join(" ", Words(text, encoding, name.Length + 2)));
     }
 
     /// <summary>A field whose value is written by its own rules already; blanks are where it may fold.</summary>
@@ -47,7 +47,7 @@ internal sealed class HeaderWriter
     internal void Addresses(string name, IEnumerable<MailAddress> addresses, Encoding? encoding)
     {
         var texts = new List<string>();
-        foreach (MailAddress address in addresses) texts.Add(Address(address, encoding));
+        foreach (MailAddress address in addresses) texts.Add(Address(address, encoding, name.Length + 2));
         if (texts.Count > 0) Field(name, string.Join(", ", texts));
     }
 
@@ -77,32 +77,37 @@ internal sealed class HeaderWriter
         return true;
     }
 
-    private static string Address(MailAddress address, Encoding? encoding)
+    private static string Address(MailAddress address, Encoding? encoding, int column)
     {
         string spec = Spec(address), display = Unfold("an address", address.DisplayName);
         if (display.Length == 0) return spec;
-        if (!IsPlain(display)) return $"{string.Join(" ", Words(display, encoding))} <{spec}>";
+        if (!IsPlain(display)) return $"{string.Join(" ", Words(display, encoding, column))} <{spec}>";
         return $"{(IsPhrase(display) ? display : Quoted(display))} <{spec}>";
     }
 
-    /// <summary>RFC 2047 words, as many as it takes; no character is cut in two.</summary>
-    private static IEnumerable<string> Words(string text, Encoding? encoding)
+    /// <summary>
+    /// RFC 2047 words, as many as it takes; no character is cut in two. The first fits on the line from this
+    /// column on, for the line that a field begins with cannot be folded before it.
+    /// </summary>
+    private static IEnumerable<string> Words(string text, Encoding? encoding, int column)
     {
         encoding ??= Encoding.UTF8;
         if (encoding is ASCIIEncoding || !Represents(encoding, text)) encoding = Encoding.UTF8;
         string prefix = $"=?{encoding.WebName}?B?";
-        int room = (WordLength - prefix.Length - 2) / 4 * 3;
+        int length = Math.Max(Math.Min(WordLength, LineLength - column), prefix.Length + 10);
         int start = 0, end = 0;
         while (start < text.Length)
         {
             while (end < text.Length)
             {
                 int next = end + (char.IsHighSurrogate(text[end]) && end + 1 < text.Length ? 2 : 1);
+                int room = (length - prefix.Length - 2) / 4 * 3;
                 if (end > start && encoding.GetByteCount(text.Substring(start, next - start)) > room) break;
                 end = next;
             }
             yield return prefix + Convert.ToBase64String(encoding.GetBytes(text.Substring(start, end - start))) + "?=";
             start = end;
+            length = WordLength;
         }
     }
 
