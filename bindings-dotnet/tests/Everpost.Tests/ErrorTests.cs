@@ -134,7 +134,7 @@ public sealed class ErrorTests
     public async Task A_missing_extension_is_an_unsupported_exception()
     {
         using var server = new Rehearsal();
-        server.Do("\"settings\",\"set\":{\"capabilities\":{\"smtputf8\":false}}");
+        server.Do("\"settings\",\"set\":{\"capabilities\":{\"smtp_utf8\":false}}");
         using Mailer mailer = server.Mailer();
         var error = await Assert.ThrowsAsync<EverpostUnsupportedException>(
             () => mailer.SendAsync(Messages.Simple(), new Envelope("app@example.org", "jürgen@example.com")));

@@ -63,7 +63,7 @@ public sealed class LookTests
         await mailer.SendAsync(Messages.Simple());
         server.Do("\"present\",\"chain\":\"expired\"");
         Report report = await mailer.ExplainAsync();
-        Assert.Equal("server", report.Fault);
+        Assert.Equal("certificate", report.Fault);
         Assert.Contains("expired", report.Cause);
     }
 

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Everpost.Interop;
@@ -37,8 +38,10 @@ internal static class Library
     {
         try
         {
+#if NETCOREAPP3_0_OR_GREATER
             Prepare();
-            string? mismatch = Mismatch(NativeMethods.everpost_abi_version());
+#endif
+            string? mismatch = Mismatch(FoundVersion());
             return mismatch is null ? null : new EverpostLibraryException(mismatch, null);
         }
         catch (Exception error) when (error is DllNotFoundException or BadImageFormatException or EntryPointNotFoundException)
@@ -50,6 +53,10 @@ internal static class Library
                 error);
         }
     }
+
+    /// <summary>A method of its own: Mono looks for the library when it compiles the call, and not when it makes it.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static uint FoundVersion() => NativeMethods.everpost_abi_version();
 
     /// <summary>Where the library may be, the likeliest first.</summary>
     private static IEnumerable<string> Candidates()
@@ -99,16 +106,18 @@ internal static class Library
 #else
     /// <summary>
     /// .NET Framework and Mono have no hook for this. On Windows a library that is
-    /// loaded is found again by its name; Mono keeps a map from names to paths.
+    /// loaded is found again by its name; Mono keeps a map from names to paths, which
+    /// it reads when it compiles the first method with a call in it: hence so early.
     /// </summary>
-    private static void Prepare()
+    [ModuleInitializer]
+    internal static void Prepare()
     {
         foreach (string candidate in Candidates())
         {
             if (Type.GetType("Mono.Runtime") is not null)
                 MapForMono(IntPtr.Zero, NativeMethods.LibraryName, null, Path.GetFullPath(candidate), null);
-            else if (IsWindows && LoadForWindows(candidate) == IntPtr.Zero)
-                throw new DllNotFoundException(FormattableString.Invariant($"{candidate}: error {Marshal.GetLastWin32Error()}"));
+            else if (IsWindows)
+                LoadForWindows(candidate); // Where this fails, so does the first call, which says so.
             return;
         }
     }
@@ -116,7 +125,7 @@ internal static class Library
     [DllImport("__Internal", EntryPoint = "mono_dllmap_insert", CallingConvention = CallingConvention.Cdecl, CharSet = CharSet.Ansi)]
     private static extern void MapForMono(IntPtr image, string library, string? function, string path, string? name);
 
-    [DllImport("kernel32", EntryPoint = "LoadLibraryW", CharSet = CharSet.Unicode, SetLastError = true)]
+    [DllImport("kernel32", EntryPoint = "LoadLibraryW", CharSet = CharSet.Unicode)]
     private static extern IntPtr LoadForWindows(string path);
 #endif
 }

@@ -40,7 +40,7 @@ internal static class ContentEncoder
         _ => "base64",
     };
 
-    /// <summary>Writes the content, and a line end after it unless it ends in one.</summary>
+    /// <summary>Writes the content, and nothing after it.</summary>
     internal static void Write(Stream output, TransferEncoding encoding, byte[] content, bool text)
     {
         byte[] encoded = encoding switch
@@ -50,8 +50,6 @@ internal static class ContentEncoder
             _ => CanonicalLines(content),
         };
         output.Write(encoded, 0, encoded.Length);
-        bool ended = encoded.Length >= 2 && encoded[encoded.Length - 2] == '\r' && encoded[encoded.Length - 1] == '\n';
-        if (!ended) output.Write(new[] { (byte)'\r', (byte)'\n' }, 0, 2);
     }
 
     /// <summary>Whether the content survives as lines without an encoding.</summary>

@@ -101,10 +101,13 @@ internal static class MailMessageConverter
 
     private static Part Body(MailMessage message)
     {
-        string text = message.Body ?? string.Empty;
+        // Lines of text end in pairs before they are encoded (RFC 2045 §6.8).
+        string text = (message.Body ?? string.Empty).Replace("\r\n", "\n").Replace('\r', '\n').Replace("\n", "\r\n");
         Encoding encoding = message.BodyEncoding ?? (HeaderWriter.IsAscii(text) ? Encoding.ASCII : Encoding.UTF8);
         var type = new ContentType(message.IsBodyHtml ? "text/html" : "text/plain") { CharSet = encoding.WebName };
-        return Part.Leaf(type, message.BodyTransferEncoding, encoding.GetBytes(text));
+        // Mono fails to tell the transfer encoding where there is no other; .NET has both or none.
+        TransferEncoding asked = message.BodyEncoding is null ? TransferEncoding.Unknown : message.BodyTransferEncoding;
+        return Part.Leaf(type, asked, encoding.GetBytes(text));
     }
 
     private static Part View(AlternateView view)

@@ -61,12 +61,15 @@ internal sealed class Part
             ContentEncoder.Write(output, encoding, content, text);
             return;
         }
+        string before = "";
         foreach (Part part in parts)
         {
-            Line(output, $"--{boundary}");
+            Line(output, $"{before}--{boundary}");
             part.Write(output);
+            // This line end is the boundary's (RFC 2046 §5.1.1): content keeps its own.
+            before = "\r\n";
         }
-        Line(output, $"--{boundary}--");
+        Line(output, $"{before}--{boundary}--");
     }
 
     private bool IsEightBit => boundary is null ? encoding == TransferEncoding.EightBit : parts.Any(part => part.IsEightBit);
