@@ -13,6 +13,7 @@
 mod bench;
 mod c;
 mod command;
+mod dotnet;
 mod fuzz;
 mod mta;
 mod page;

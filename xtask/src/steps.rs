@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::{c, fuzz, mta, page, promises, readme, scenarios, simulation};
+use crate::{c, dotnet, fuzz, mta, page, promises, readme, scenarios, simulation};
 
 /// One step.
 struct Step {
@@ -56,6 +56,11 @@ const STEPS: &[Step] = &[
         name: "page",
         what: "the status page shows a rotation in Chromium, without scripts",
         run: |_| page::check(),
+    },
+    Step {
+        name: "dotnet",
+        what: "the .NET package works on CoreCLR and Mono, or with the SDK",
+        run: |_| dotnet::check(),
     },
     Step {
         name: simulation::NAME,

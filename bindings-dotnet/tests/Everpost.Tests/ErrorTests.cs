@@ -62,7 +62,7 @@ public sealed class ErrorTests
 
     [Theory]
     [InlineData("\"greeting\"", "\"stall\"", typeof(EverpostTimeoutException), EverpostErrorKind.Timeout)]
-    [InlineData("\"accept\"", "\"wrong_mode\"", typeof(EverpostTlsException), EverpostErrorKind.Tls)]
+    [InlineData("\"handshake\"", "{\"reply\":\"no TLS here\\r\\n\"}", typeof(EverpostTlsException), EverpostErrorKind.Tls)]
     [InlineData("\"mail\"", "{\"reply\":\"550 5.7.1 no mail of yours\\r\\n\"}", typeof(EverpostRejectedException), EverpostErrorKind.Rejected)]
     [InlineData("\"mail\"", "{\"reply\":\"what?\\r\\n\"}", typeof(EverpostProtocolException), EverpostErrorKind.Protocol)]
     [InlineData("\"end_of_data\"", "{\"cut\":\"rst\"}", typeof(EverpostDeliveryUnknownException), EverpostErrorKind.DeliveryUnknown)]

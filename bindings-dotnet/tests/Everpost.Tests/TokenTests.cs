@@ -60,7 +60,7 @@ public sealed class TokenTests
         new(new MailerOptions(server.Url.Replace("app:secret@", ""))
         {
             TrustedPem = { server.CaPem },
-            TokenUser = "app",
+            TokenUser = "robot",
             TokenProvider = provider,
             MaxAttempts = 1,
         });
