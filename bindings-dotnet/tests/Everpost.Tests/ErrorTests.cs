@@ -62,7 +62,6 @@ public sealed class ErrorTests
 
     [Theory]
     [InlineData("\"greeting\"", "\"stall\"", typeof(EverpostTimeoutException), EverpostErrorKind.Timeout)]
-    [InlineData("\"handshake\"", "{\"reply\":\"no TLS here\\r\\n\"}", typeof(EverpostTlsException), EverpostErrorKind.Tls)]
     [InlineData("\"mail\"", "{\"reply\":\"550 5.7.1 no mail of yours\\r\\n\"}", typeof(EverpostRejectedException), EverpostErrorKind.Rejected)]
     [InlineData("\"mail\"", "{\"reply\":\"what?\\r\\n\"}", typeof(EverpostProtocolException), EverpostErrorKind.Protocol)]
     [InlineData("\"end_of_data\"", "{\"cut\":\"rst\"}", typeof(EverpostDeliveryUnknownException), EverpostErrorKind.DeliveryUnknown)]
@@ -142,16 +141,31 @@ public sealed class ErrorTests
     }
 
     [Fact]
+    public async Task Tls_that_fails_is_a_tls_exception()
+    {
+        using var server = new Rehearsal(",\"tls\":\"1.2\"");
+        MailerOptions options = server.Options();
+        options.MinimumTls = "1.3";
+        using var mailer = new Mailer(options);
+        var error = await Assert.ThrowsAsync<EverpostTlsException>(() => mailer.SendAsync(Messages.Simple()));
+        Assert.Equal(EverpostErrorKind.Tls, error.Kind);
+        Assert.Equal(Delivery.NotSent, error.Delivery);
+    }
+
+    [Fact]
     public async Task A_late_verdict_can_be_waited_for()
     {
         using var server = new Rehearsal();
-        MailerOptions options = server.Options();
-        options.EndOfDataTimeout = TimeSpan.FromMilliseconds(200);
-        using var mailer = new Mailer(options);
+        using Mailer mailer = server.Mailer();
         server.Inject("\"end_of_data\"", "\"stall\"");
-        var error = await Assert.ThrowsAsync<EverpostDeliveryUnknownException>(() => mailer.SendAsync(Messages.Simple()));
+        using var source = new CancellationTokenSource();
+        Task<Receipt> send = mailer.SendAsync(Messages.Simple(), null, source.Token);
+        server.Do("\"wait\",\"messages\":1");
+        source.Cancel();
+        var error = await Assert.ThrowsAsync<EverpostDeliveryUnknownException>(() => send);
         Assert.Equal(1, server.Copies(error.MessageId!));
+        Task<Delivery?> verdict = error.LateVerdictAsync(TimeSpan.FromSeconds(20));
         server.Do("\"release\"");
-        Assert.Equal<Delivery?>(Delivery.Accepted, await error.LateVerdictAsync(TimeSpan.FromSeconds(20)));
+        Assert.Equal<Delivery?>(Delivery.Accepted, await verdict);
     }
 }

@@ -39,7 +39,7 @@ public sealed class LibraryTests
             EverpostLog.RemoveHook();
         }
         string all = string.Join("\n", lines);
-        Assert.Contains("Trace everpost::wire", all);
+        Assert.Contains("Debug everpost::", all);
         Assert.DoesNotContain("secret", all);
         Assert.DoesNotContain(Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes("\0app\0secret")), all);
         Messages.NothingIsHeld();

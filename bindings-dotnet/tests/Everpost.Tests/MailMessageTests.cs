@@ -40,7 +40,7 @@ public sealed class MailMessageTests
         html.LinkedResources.Add(new LinkedResource(new MemoryStream(picture), "image/png") { ContentId = "logo" });
         message.AlternateViews.Add(html);
         message.Attachments.Add(new Attachment(new MemoryStream(picture), "Prüfbericht für das Jahr 2026 mit einem sehr langen Namen.pdf", "application/pdf"));
-        message.Attachments.Add(Attachment.CreateAttachmentFromString("a,b\r\n1,2\r\n", "list.csv", Encoding.UTF8, "text/csv"));
+        message.Attachments.Add(Attachment.CreateAttachmentFromString("a,b\r\n1,2\r\n", "list.csv", new UTF8Encoding(false), "text/csv"));
 
         Receipt receipt = await mailer.SendAsync(message);
 

@@ -21,17 +21,17 @@ internal sealed class Rehearsal : IDisposable
     static Rehearsal() => NativeLibrary.SetDllImportResolver(typeof(Rehearsal).Assembly, Library.Resolve);
 #endif
 
-    internal Rehearsal()
+    internal Rehearsal(string options = "")
     {
         Library.Require();
-        server = Start();
+        server = Start(options);
     }
 
     /// <summary>A method of its own: Mono looks for the library when it compiles the call, and not when it makes it.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static IntPtr Start()
+    private static IntPtr Start(string more)
     {
-        var options = new Utf8("{\"users\":[{\"name\":\"app\",\"password\":\"secret\"},{\"name\":\"robot\",\"token\":\"secret\"}]}");
+        var options = new Utf8("{\"users\":[{\"name\":\"app\",\"password\":\"secret\"},{\"name\":\"robot\",\"token\":\"secret\"}]" + more + "}");
         Errors.Check(everpost_rehearsal_start(options.Bytes, options.Length, out IntPtr server, out ErrorHandle error), error);
         return server;
     }

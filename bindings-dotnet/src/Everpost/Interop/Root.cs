@@ -35,11 +35,7 @@ internal abstract class Root
     }
 
     /// <summary>The object behind <c>user_data</c>, which stays planted.</summary>
-    internal static T Peek<T>(IntPtr userData) where T : Root
-    {
-        MonoThreads.Settle();
-        return (T)GCHandle.FromIntPtr(userData).Target!;
-    }
+    internal static T Peek<T>(IntPtr userData) where T : Root => (T)GCHandle.FromIntPtr(userData).Target!;
 
     /// <summary>The object behind <c>user_data</c>, for the last callback.</summary>
     internal static T Take<T>(IntPtr userData) where T : Root
