@@ -216,7 +216,7 @@ public sealed class EverpostError
         _ => Delivery.Unknown, // Whatever it is, it is no promise.
     };
 
-    private static EverpostErrorKind ParseKind(string name) => name switch
+    internal static EverpostErrorKind ParseKind(string name) => name switch
     {
         "invalid_config" => EverpostErrorKind.InvalidConfig,
         "invalid_message" => EverpostErrorKind.InvalidMessage,

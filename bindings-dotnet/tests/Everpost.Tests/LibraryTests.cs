@@ -46,6 +46,34 @@ public sealed class LibraryTests
     }
 
     [Fact]
+    public void Every_kind_of_error_has_its_exception()
+    {
+        // The library has the list; a kind that is new to us must not pass as an internal fault.
+        int[] statuses = Enumerable.Range(1, 1000).Where(status => NativeMethods.everpost_status_name(status).OrNull is not null).ToArray();
+        Assert.True(statuses.Length >= 15, "no statuses");
+        foreach (int status in statuses)
+        {
+            string name = NativeMethods.everpost_status_name(status).Text;
+            bool ofArguments = status is 20 or 21 or 22; // Of the kind invalid_config.
+            bool known = EverpostError.ParseKind(name) != EverpostErrorKind.Internal;
+            Assert.True(known || ofArguments || name == "internal", $"{status} {name}");
+        }
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_panic_in_the_library_is_an_internal_exception_and_harms_nobody(int place)
+    {
+        using var server = new Rehearsal();
+        var error = await Assert.ThrowsAsync<EverpostInternalException>(() => new Operation<bool>().RunAsync(
+            (IntPtr userData, out ErrorHandle failure) => Rehearsal.everpost_fault_panic(place, Callbacks.Close, userData, out failure), default));
+        Assert.Equal(EverpostErrorKind.Internal, error.Kind);
+        using (Mailer mailer = server.Mailer()) await mailer.SendAsync(Messages.Simple());
+        Messages.NothingIsHeld();
+    }
+
+    [Fact]
     public void Text_that_is_no_unicode_is_refused()
     {
         Assert.True(Assert.ThrowsAnyAsync<ArgumentException>(() => { new Utf8("\uD800"); return Task.CompletedTask; }).Wait(1000));
