@@ -31,7 +31,7 @@ internal sealed class Rehearsal : IDisposable
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static IntPtr Start(string more)
     {
-        var options = new Utf8("{\"users\":[{\"name\":\"app\",\"password\":\"secret\"},{\"name\":\"robot\",\"token\":\"secret\"}]" + more + "}");
+        var options = new Utf8("{\"credentials\":{\"app\":\"secret\"},\"tokens\":{\"robot\":\"secret\"}" + more + "}");
         Errors.Check(everpost_rehearsal_start(options.Bytes, options.Length, out IntPtr server, out ErrorHandle error), error);
         return server;
     }
