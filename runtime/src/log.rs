@@ -82,7 +82,7 @@ struct Forward;
 
 impl Subscriber for Forward {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if metadata.target().starts_with("everpost") && metadata.is_event() {
+        if metadata.target().starts_with("everpost") && !metadata.is_span() {
             Interest::sometimes()
         } else {
             Interest::never()
@@ -90,7 +90,7 @@ impl Subscriber for Forward {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event()
+        !metadata.is_span()
             && metadata.target().starts_with("everpost")
             && *metadata.level() <= wanted()
     }

@@ -40,6 +40,7 @@ public sealed class LibraryTests
         }
         string all = string.Join("\n", lines);
         Assert.Contains("Debug everpost::", all);
+        Assert.Contains("Trace everpost::wire", all);
         Assert.DoesNotContain("secret", all);
         Assert.DoesNotContain(Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes("\0app\0secret")), all);
         Messages.NothingIsHeld();

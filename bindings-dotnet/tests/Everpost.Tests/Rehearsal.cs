@@ -40,6 +40,8 @@ internal sealed class Rehearsal : IDisposable
 
     internal int ImplicitPort => everpost_rehearsal_implicit_port(server);
 
+    internal int PlainPort => everpost_rehearsal_plain_port(server);
+
     internal int StartTlsPort => everpost_rehearsal_starttls_port(server);
 
     internal byte[] CaPem => everpost_rehearsal_ca_pem(server).Bytes;
@@ -89,6 +91,7 @@ internal sealed class Rehearsal : IDisposable
     [DllImport(Name, CallingConvention = C)] private static extern NativeString everpost_rehearsal_ca_pem(IntPtr server);
     [DllImport(Name, CallingConvention = C)] private static extern ushort everpost_rehearsal_implicit_port(IntPtr server);
     [DllImport(Name, CallingConvention = C)] private static extern ushort everpost_rehearsal_starttls_port(IntPtr server);
+    [DllImport(Name, CallingConvention = C)] private static extern ushort everpost_rehearsal_plain_port(IntPtr server);
     [DllImport(Name, CallingConvention = C)] private static extern void everpost_rehearsal_free(IntPtr server);
     [DllImport(Name, CallingConvention = C)] internal static extern ulong everpost_fault_panic(int place, IntPtr done, IntPtr userData, out ErrorHandle error);
 }

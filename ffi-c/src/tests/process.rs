@@ -82,8 +82,15 @@ fn logs_reach_their_callback_up_to_their_level_until_it_is_removed() {
     let user_data = Box::into_raw(Box::new(sender)).cast();
     ok(|error| unsafe { everpost_log_set(4, Some(line), Some(release), user_data, error) });
     send(&mailer, &message("<logged@example.org>")).unwrap();
+    let (sender, wire) = channel::<(i32, String, String)>();
+    let user_data = Box::into_raw(Box::new(sender)).cast();
+    ok(|error| unsafe { everpost_log_set(5, Some(line), Some(release), user_data, error) });
+    send(&world.mailer(), &message("<traced@example.org>")).unwrap();
     ok(|error| unsafe { everpost_log_set(0, None, None, ptr::null_mut(), error) });
     send(&mailer, &message("<over@example.org>")).unwrap();
+    let wire: Vec<_> = wire.iter().filter(|(_, target, _)| target == "everpost::wire").collect();
+    assert!(wire.iter().any(|(level, _, text)| *level == 5 && text.contains("EHLO")), "{wire:?}");
+    assert!(wire.iter().all(|(_, _, text)| !text.contains("secret")), "{wire:?}");
     // Ends, because removing it has released the sender.
     let lines: Vec<_> = lines.iter().collect();
     assert!(lines.iter().any(|(_, _, text)| text.contains("<logged@example.org>")), "{lines:?}");
