@@ -33,10 +33,14 @@ archive=autorest-csharp-3.0.0-beta.20221229.1.tgz
 echo "c490f16c882186ac6c900c3e636f91456b444bd04945a89d45be7c4e6e451311  $archive" | sha256sum --check --quiet
 # Mono, checked by apt's signatures. Its own compiler is too old for our sources
 # and serves only to build the driver of the other one.
-ls mono-mcs_*.deb >/dev/null 2>&1 || apt-get download -qq mono-mcs mono-runtime-common mono-runtime-sgen \
-    libmono-corlib4.5-dll libmono-corlib4.5-cil libmono-system4.0-cil libmono-system-core4.0-cil \
-    libmono-system-configuration4.0-cil libmono-system-xml4.0-cil libmono-system-security4.0-cil \
-    libmono-system-numerics4.0-cil libmono-security4.0-cil libmono-microsoft-csharp4.0-cil
+mono() {
+    apt-get download -qq mono-mcs mono-runtime-common mono-runtime-sgen \
+        libmono-corlib4.5-dll libmono-corlib4.5-cil libmono-system4.0-cil libmono-system-core4.0-cil \
+        libmono-system-configuration4.0-cil libmono-system-xml4.0-cil libmono-system-security4.0-cil \
+        libmono-system-numerics4.0-cil libmono-security4.0-cil libmono-microsoft-csharp4.0-cil
+}
+# A machine may have no lists of packages yet, or old ones.
+ls mono-mcs_*.deb >/dev/null 2>&1 || mono || { [ "$(id -u)" = 0 ] && apt-get update -qq && mono; }
 
 cd "$dest"
 rm -rf coreclr ssl compiler mono
