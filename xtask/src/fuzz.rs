@@ -65,7 +65,7 @@ pub(crate) fn check() -> Result<(), Failure> {
 }
 
 fn mutate(seconds: u32, seed: Option<u64>, targets: &[&str]) -> Result<Vec<String>, Failure> {
-    let mut command = cargo(&["test", "-p", "everpost", "--all-features", "--test", "fuzz"]);
+    let mut command = cargo(&["test", "--workspace", "--all-features", "--test", "fuzz"]);
     command.args(["--", "--nocapture"]);
     command.args(targets.iter().map(|name| format!("{name}::")));
     command.env("EVERPOST_FUZZ_SECONDS", seconds.to_string());

@@ -31,7 +31,8 @@ pub(crate) fn check(_: &mut Vec<String>) -> Result<(), Failure> {
     }
     install()?;
     let exim = exim()?;
-    let mut tests = cargo(&["test", "-p", "everpost", "--test", "mta"]);
+    // With the dependencies of the other tests, as those built them.
+    let mut tests = cargo(&["test", "--workspace", "--all-features", "--test", "mta"]);
     tests.env("EVERPOST_EXIM", exim);
     run(tests)
 }

@@ -38,7 +38,8 @@ pub(crate) fn check() -> Result<(), Failure> {
     let browser = browser()?;
     let folder = root().join("target/xtask/page");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    run(cargo(&["build", "-p", "everpost-cli"]))?;
+    // As the unit tests build it, for the tests of the command: once.
+    run(cargo(&["test", "--workspace", "--all-features", "--test", "it", "--no-run"]))?;
     let ca = folder.join("ca.pem");
     let ca = ca.to_string_lossy();
     let mut server = Running::start(&["rehearse", "--serve", "--ca-out", &ca], Output::Standard)?;
