@@ -28,6 +28,11 @@ int main(void)
     everpost_error *error = NULL;
     int result = EXIT_FAILURE;
 
+    if (url == NULL) {
+        fputs("set EVERPOST_URL to smtps://user:password@host\n", stderr);
+        return 2;
+    }
+
     /* A mailer is made once and kept: it holds the connections. */
     if (everpost_config_new(url, EVERPOST_NUL, &config, &error) != EVERPOST_OK)
         goto end;
