@@ -39,7 +39,7 @@ impl Error {
             "hint": self.hint(),
             "message_id": self.message_id(),
             "attempts": self.attempts(),
-            "reply": self.reply().map(reply),
+            "reply": self.reply().map(Reply::to_json),
             "rejected": self.rejected_recipients().iter().map(rejected).collect::<Vec<_>>(),
             "sender": envelope.and_then(|it| it.reverse_path()).map(Address::as_str),
             "recipients": recipients.iter().map(|it| it.address().as_str()).collect::<Vec<_>>(),
@@ -55,7 +55,7 @@ impl Receipt {
         json!({
             "schema": "everpost.receipt/1",
             "message_id": self.message_id(),
-            "reply": reply(self.reply()),
+            "reply": self.reply().to_json(),
             "accepted": self.accepted().iter().map(Address::as_str).collect::<Vec<_>>(),
             "rejected": self.rejected().iter().map(rejected).collect::<Vec<_>>(),
             "attempts": self.attempts(),
@@ -149,7 +149,7 @@ impl Event {
             Event::LateVerdict { message_id, delivery, reply: verdict } => json!({
                 "message_id": message_id,
                 "delivery": delivery.as_str(),
-                "reply": reply(verdict),
+                "reply": verdict.to_json(),
             }),
         };
         told["schema"] = json!("everpost.event/1");
@@ -211,16 +211,8 @@ fn leaf(leaf: &Leaf) -> Value {
     })
 }
 
-fn reply(reply: &Reply) -> Value {
-    json!({
-        "code": reply.code(),
-        "enhanced": reply.enhanced().map(|code| code.to_string()),
-        "lines": reply.lines(),
-    })
-}
-
 fn rejected(recipient: &RejectedRecipient) -> Value {
-    json!({ "address": recipient.address.as_str(), "reply": reply(&recipient.reply) })
+    json!({ "address": recipient.address.as_str(), "reply": recipient.reply.to_json() })
 }
 
 #[cfg(test)]
