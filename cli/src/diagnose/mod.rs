@@ -52,8 +52,13 @@ async fn climb(args: &DiagnoseArgs) -> Result<DiagnosisReport, Failure> {
     }
     let view = View::of_stdout();
     let mut out = io::stdout();
-    say(&mut out, &diagnosis.endpoint().to_string());
-    let report = diagnosis.run_with(|rung| say(&mut out, &view.rung(rung))).await?;
+    // Not before settings that cannot work have been refused.
+    let mut title = Some(diagnosis.endpoint().to_string());
+    let tell = |rung: &_| {
+        title.take().into_iter().for_each(|title| say(&mut out, &title));
+        say(&mut out, &view.rung(rung));
+    };
+    let report = diagnosis.run_with(tell).await?;
     for line in view.ending(&report) {
         say(&mut out, &line);
     }

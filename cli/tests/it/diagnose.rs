@@ -175,6 +175,7 @@ async fn a_wrong_command_line_is_64_and_shows_no_secret() {
         &["diagnose", "mail.example.org", "--host", "mail.example.org"],
         &["diagnose", "mail.example.org", "--port", "25"],
         &["diagnose", "smtp://mail.example.org", "--tls", "implicit"],
+        &["diagnose", "mail.example.org", "--trust", "nowhere.pem"],
     ] {
         let run = run(args).await.keeps_secrets();
         assert_eq!((run.code, run.stdout.as_str()), (64, ""), "{args:?}: {}", run.stderr);
