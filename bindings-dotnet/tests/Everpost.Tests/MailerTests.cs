@@ -74,7 +74,7 @@ public sealed class MailerTests
             while (!Task.WhenAll(sends).IsCompleted)
             {
                 GC.Collect();
-                await Task.WhenAny(Task.WhenAll(sends), Task.Delay(5));
+                await Task.Yield();
             }
             Receipt[] receipts = await Task.WhenAll(sends);
             Assert.Equal(500, receipts.Select(receipt => receipt.MessageId).Distinct().Count());
