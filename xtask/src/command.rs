@@ -23,6 +23,18 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// As [`cargo`], with release builds that are made quickly rather than well:
+/// for commands that say `--release` and whose speed is not the matter.
+pub(crate) fn hasty_cargo(arguments: &[&str]) -> Command {
+    let mut command = cargo(arguments);
+    for (setting, value) in
+        [("LTO", "off"), ("OPT_LEVEL", "1"), ("CODEGEN_UNITS", "16"), ("DEBUG", "false")]
+    {
+        command.env(format!("CARGO_PROFILE_RELEASE_{setting}"), value);
+    }
+    command
+}
+
 /// Runs a command to its end.
 pub(crate) fn run(mut command: Command) -> Result<(), Failure> {
     announce(&command);

@@ -6,7 +6,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::command::{Failure, announce, cargo};
+use crate::command::{Failure, announce, hasty_cargo};
 
 /// What the README shows.
 pub(crate) struct Walk<'a> {
@@ -85,7 +85,7 @@ fn look(line: &str, code: i32, word: &str) -> Result<(), Failure> {
 
 fn read(line: &str) -> Command {
     let words: Vec<&str> = line.split_whitespace().skip(1).collect();
-    cargo(&words)
+    hasty_cargo(&words)
 }
 
 fn expect(output: &mut BufReader<ChildStdout>, text: &str) -> Result<(), Failure> {

@@ -3,9 +3,9 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
-use crate::command::{Failure, cargo, run};
+use crate::command::{Failure, cargo, hasty_cargo, run};
 use crate::root;
 
 /// Where the server's root certificate goes, from the root of the workspace.
@@ -14,8 +14,11 @@ const TRUST: &str = "target/xtask/ca.pem";
 pub(crate) fn check() -> Result<(), Failure> {
     let folder = root().join("target/xtask");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    // As the unit tests build them: once.
+    let build = ["test", "--workspace", "--all-features", "--no-run"];
+    run(cargo(&[&build[..], &["--example", "send", "--example", "events"]].concat()))?;
     let mut server =
-        cargo(&["run", "--release", "-p", "everpost-cli", "--", "rehearse", "--serve"]);
+        hasty_cargo(&["run", "--release", "-p", "everpost-cli", "--", "rehearse", "--serve"]);
     server.args(["--user", "app", "--password", "secret", "--ca-out", TRUST]);
     let spawned = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut server = spawned.map_err(|error| format!("the server cannot be started: {error}"))?;
@@ -23,8 +26,10 @@ pub(crate) fn check() -> Result<(), Failure> {
         let port = address.rsplit(':').next().unwrap_or_default();
         let url = format!("smtps://app:secret@localhost:{port}?trust={TRUST}");
         ["send", "events"].into_iter().try_for_each(|example| {
-            let mut command = cargo(&["run", "-p", "everpost", "--example", example]);
-            command.env("EVERPOST_URL", &url);
+            let example =
+                format!("target/debug/examples/{example}{}", std::env::consts::EXE_SUFFIX);
+            let mut command = Command::new(root().join(example));
+            command.env("EVERPOST_URL", &url).current_dir(root());
             run(command)
         })
     });

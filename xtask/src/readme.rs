@@ -9,7 +9,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::command::{Failure, cargo, run};
+use crate::command::{Failure, hasty_cargo, run};
 use crate::probing::Walk;
 use crate::{programs, root};
 
@@ -55,7 +55,7 @@ fn commands(readme: &str) -> Result<Vec<Command>, Failure> {
             if let Some(special) = arguments.chars().find(|c| "\"'`$|&;<>\\*".contains(*c)) {
                 return Err(format!("a shell would have to read {special:?} in: {line}"));
             }
-            commands.push(cargo(&arguments.split_whitespace().collect::<Vec<_>>()));
+            commands.push(hasty_cargo(&arguments.split_whitespace().collect::<Vec<_>>()));
         }
     }
     Ok(commands)
