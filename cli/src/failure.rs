@@ -1,7 +1,6 @@
 //! Errors on their way to the user.
 
 use std::io;
-use std::process::ExitCode;
 
 use serde_json::json;
 
@@ -30,7 +29,7 @@ impl Failure {
     }
 
     /// Tells the user, and says how to exit.
-    pub(crate) fn report(&self, as_json: bool) -> ExitCode {
+    pub(crate) fn report(&self, as_json: bool) -> u8 {
         if let Failure::Mail(error) = self {
             return send::report::failed(error, None, as_json);
         }
@@ -46,6 +45,6 @@ impl Failure {
             });
             send::report::say(&mut io::stdout(), &object.to_string());
         }
-        ExitCode::from(send::report::WRONG)
+        send::report::WRONG
     }
 }

@@ -7,7 +7,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::process::ExitCode;
 
 use clap::Parser as _;
 
@@ -22,16 +21,16 @@ pub(crate) const UNKNOWN: u8 = 3;
 /// The commands that exit as the Nagios plugins do.
 const JUDGES: &[&str] = &["probe", "diagnose", "watch", "cert", "explain"];
 
-/// Reads the command line; help, version and what is wrong with it are said
-/// here.
-pub(crate) fn parse() -> Result<Args, ExitCode> {
-    Args::try_parse().map_err(|error| {
-        let words: Vec<OsString> = std::env::args_os().skip(1).collect();
-        let code = code(&words);
+/// Reads what stands after the name of the program; help, version and what is
+/// wrong with it are said here.
+pub(crate) fn parse(words: &[OsString]) -> Result<Args, u8> {
+    let name = OsString::from("everpost");
+    Args::try_parse_from(std::iter::once(&name).chain(words)).map_err(|error| {
+        let code = code(words);
         if !error.use_stderr() {
             // Nobody may be there to read it.
             let _ = error.print();
-            return ExitCode::SUCCESS;
+            return 0;
         }
         if code == UNKNOWN {
             let text = error.render().to_string();
@@ -40,7 +39,7 @@ pub(crate) fn parse() -> Result<Args, ExitCode> {
         } else {
             let _ = error.print();
         }
-        ExitCode::from(code)
+        code
     })
 }
 

@@ -1,7 +1,6 @@
 //! `everpost cert convert`.
 
 use std::io;
-use std::process::ExitCode;
 
 use everpost::certificate::{CertificateFile, PfxEncryption, PrivateKey};
 use zeroize::Zeroizing;
@@ -13,7 +12,7 @@ use crate::failure::Failure;
 use crate::secret::Secret;
 use crate::send::report::say;
 
-pub(super) async fn run(args: &ConvertArgs) -> Result<ExitCode, Failure> {
+pub(super) async fn run(args: &ConvertArgs) -> Result<u8, Failure> {
     let to = format(args)?;
     let opening = args.opening.password(&[&args.input]).await?;
     let mut file = load(&args.input, opening.as_ref())?;
@@ -35,7 +34,7 @@ pub(super) async fn run(args: &ConvertArgs) -> Result<ExitCode, Failure> {
             file.leaf().subject()
         );
         say(&mut io::stderr(), &text);
-        return Ok(ExitCode::from(CRITICAL));
+        return Ok(CRITICAL);
     }
     let left_out = file.chain().len() - 1;
     let content = match to {
@@ -52,7 +51,7 @@ pub(super) async fn run(args: &ConvertArgs) -> Result<ExitCode, Failure> {
     let readers = if file.has_key() { Readers::Owner } else { Readers::Everyone };
     if is_stdin(&args.out) {
         write::print(&content, readers)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(0);
     }
     match args.force {
         true => write::replace(&args.out, &content, readers)?,
@@ -64,7 +63,7 @@ pub(super) async fn run(args: &ConvertArgs) -> Result<ExitCode, Failure> {
         (_, count) => format!("{count} certificates"),
     };
     say(&mut io::stdout(), &format!("{}: {certificates}{key}", args.out.display()));
-    Ok(ExitCode::SUCCESS)
+    Ok(0)
 }
 
 async fn pfx(

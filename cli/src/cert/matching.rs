@@ -1,7 +1,6 @@
 //! `everpost cert match`.
 
 use std::io;
-use std::process::ExitCode;
 
 use everpost::certificate::PrivateKey;
 use serde_json::json;
@@ -13,7 +12,7 @@ use crate::secret::Secret;
 use crate::send::report::say;
 use crate::usage::UNKNOWN;
 
-pub(super) async fn run(args: &MatchArgs) -> Result<ExitCode, Failure> {
+pub(super) async fn run(args: &MatchArgs) -> Result<u8, Failure> {
     let opening = args.opening.password(&[&args.certificate]).await?;
     let file = load(&args.certificate, opening.as_ref())?;
     let place = args.certificate.display();
@@ -30,17 +29,16 @@ pub(super) async fn run(args: &MatchArgs) -> Result<ExitCode, Failure> {
     let subject = file.leaf().subject();
     let belongs = key.matches(file.leaf());
     let (text, code) = match belongs {
-        Some(true) => (
-            format!("yes: the private key in {key_place} belongs to {subject} in {place}"),
-            ExitCode::SUCCESS,
-        ),
+        Some(true) => {
+            (format!("yes: the private key in {key_place} belongs to {subject} in {place}"), 0)
+        }
         Some(false) => (
             format!("no: the private key in {key_place} does not belong to {subject} in {place}"),
-            ExitCode::from(CRITICAL),
+            CRITICAL,
         ),
         None => (
             format!("unknown: the private key in {key_place} is of a kind that is not supported"),
-            ExitCode::from(UNKNOWN),
+            UNKNOWN,
         ),
     };
     if args.json {

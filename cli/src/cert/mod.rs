@@ -12,7 +12,6 @@ mod write;
 
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::process::ExitCode;
 
 use everpost::certificate::CertificateFile;
 use serde_json::json;
@@ -29,7 +28,7 @@ use crate::usage::{UNKNOWN, USAGE};
 const CRITICAL: u8 = 2;
 
 /// Does it, reports, and says how to exit.
-pub(crate) async fn run(args: CertArgs) -> ExitCode {
+pub(crate) async fn run(args: CertArgs) -> u8 {
     match args.command {
         CertCommand::Show(args) => show::run(&args).await,
         CertCommand::Convert(args) => ended(convert::run(&args).await, false),
@@ -38,12 +37,12 @@ pub(crate) async fn run(args: CertArgs) -> ExitCode {
     }
 }
 
-fn ended(result: Result<ExitCode, Failure>, as_json: bool) -> ExitCode {
+fn ended(result: Result<u8, Failure>, as_json: bool) -> u8 {
     result.unwrap_or_else(|failure| report(&failure, as_json))
 }
 
 /// Tells what went wrong, and says how to exit.
-fn report(failure: &Failure, as_json: bool) -> ExitCode {
+fn report(failure: &Failure, as_json: bool) -> u8 {
     let (message, hint) = explained(failure);
     say(&mut io::stderr(), &format!("everpost: {message}"));
     if let Some(hint) = &hint {
@@ -53,7 +52,7 @@ fn report(failure: &Failure, as_json: bool) -> ExitCode {
         let object = json!({ "ok": false, "message": message, "hint": hint });
         say(&mut io::stdout(), &object.to_string());
     }
-    ExitCode::from(if matches!(failure, Failure::Usage(_)) { USAGE } else { UNKNOWN })
+    if matches!(failure, Failure::Usage(_)) { USAGE } else { UNKNOWN }
 }
 
 fn explained(failure: &Failure) -> (String, Option<String>) {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::SystemTime;
 
 use everpost::certificate::{CertificateFile, CertificateReport, Inspector};
@@ -25,7 +24,7 @@ pub(super) struct Shown<'a> {
     pub(super) trust: bool,
 }
 
-pub(super) async fn run(args: &ShowArgs) -> ExitCode {
+pub(super) async fn run(args: &ShowArgs) -> u8 {
     let (inspector, password) = match prepare(args).await {
         Ok(prepared) => prepared,
         Err(failure) => return report(&failure, args.json),
@@ -61,7 +60,7 @@ pub(super) async fn run(args: &ShowArgs) -> ExitCode {
         let object = json!({ "schema": render::SCHEMA, "ok": worst == 0, "files": objects });
         say(&mut io::stdout(), &object.to_string());
     }
-    ExitCode::from(worst)
+    worst
 }
 
 async fn prepare(args: &ShowArgs) -> Result<(Inspector, Option<Secret>), Failure> {

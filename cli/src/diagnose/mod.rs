@@ -4,7 +4,6 @@ pub(crate) mod args;
 pub(crate) mod view;
 
 use std::io;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use everpost::Deadlines;
@@ -21,13 +20,13 @@ use crate::usage::USAGE;
 pub(crate) const FAULT: u8 = 2;
 
 /// Climbs, reports, and says how to exit.
-pub(crate) async fn run(args: DiagnoseArgs) -> ExitCode {
+pub(crate) async fn run(args: DiagnoseArgs) -> u8 {
     match climb(&args).await {
-        Ok(report) if report.holds() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(FAULT),
+        Ok(report) if report.holds() => 0,
+        Ok(_) => FAULT,
         Err(failure) => {
             failure.report(args.json);
-            ExitCode::from(USAGE)
+            USAGE
         }
     }
 }

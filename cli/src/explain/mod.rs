@@ -3,7 +3,6 @@
 pub(crate) mod args;
 
 use std::io;
-use std::process::ExitCode;
 
 use everpost::certificate::CertificateFile;
 use everpost::mailer::{ExplainOptions, Explanation, Fault, Leaf};
@@ -17,13 +16,13 @@ use crate::send::server;
 use crate::usage::USAGE;
 
 /// Explains, and says how to exit.
-pub(crate) async fn run(args: ExplainArgs) -> ExitCode {
+pub(crate) async fn run(args: ExplainArgs) -> u8 {
     match explain(&args).await {
-        Ok(Fault::None | Fault::PoolStale) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(FAULT),
+        Ok(Fault::None | Fault::PoolStale) => 0,
+        Ok(_) => FAULT,
         Err(failure) => {
             failure.report(args.json);
-            ExitCode::from(USAGE)
+            USAGE
         }
     }
 }

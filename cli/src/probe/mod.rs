@@ -17,7 +17,6 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write as _};
-use std::process::ExitCode;
 use std::sync::Arc;
 
 use everpost::certificate::{CertificateFile, Thresholds};
@@ -32,7 +31,7 @@ use crate::send::first_line;
 use crate::usage;
 
 /// Probes, tells, and says how to exit.
-pub(crate) async fn run(args: ProbeArgs) -> ExitCode {
+pub(crate) async fn run(args: ProbeArgs) -> u8 {
     let prepared = async { Ok::<_, Failure>((targets::targets(&args)?, probe(&args).await?)) };
     let (targets, probe) = match prepared.await {
         Ok(prepared) => prepared,
@@ -50,7 +49,7 @@ pub(crate) async fn run(args: ProbeArgs) -> ExitCode {
     .await;
     progress.clear();
     tell(&out.end(worst));
-    ExitCode::from(worst.code())
+    worst.code()
 }
 
 /// Probes all targets, so many at a time, and hands on the reports in the
@@ -141,7 +140,7 @@ async fn probe(args: &ProbeArgs) -> Result<Probe, Failure> {
 }
 
 /// Says that nothing was probed, and why.
-fn refuse(format: Format, failure: &Failure) -> ExitCode {
+fn refuse(format: Format, failure: &Failure) -> u8 {
     let text = match failure {
         Failure::Mail(error) => match error.hint() {
             Some(hint) => format!("{}; {hint}", error.message_text()),
@@ -151,10 +150,10 @@ fn refuse(format: Format, failure: &Failure) -> ExitCode {
     };
     if format == Format::Nagios {
         usage::plugin(&text);
-        return ExitCode::from(usage::UNKNOWN);
+        return usage::UNKNOWN;
     }
     crate::send::report::say(&mut io::stderr(), &format!("everpost: {text}"));
-    ExitCode::from(usage::USAGE)
+    usage::USAGE
 }
 
 /// Writes to standard output. A reader that has gone is no reason to fail: the

@@ -4,14 +4,12 @@ mod compose;
 pub(crate) mod report;
 pub(crate) mod server;
 
-use std::process::ExitCode;
-
 pub(crate) use self::server::first_line;
 use crate::args::SendArgs;
 use crate::failure::Failure;
 
 /// Sends, reports, and says how to exit.
-pub(crate) async fn run(args: SendArgs) -> ExitCode {
+pub(crate) async fn run(args: SendArgs) -> u8 {
     let (mailer, message) = match prepare(&args).await {
         Ok(prepared) => prepared,
         Err(failure) => return failure.report(args.json),

@@ -4,7 +4,6 @@
 //! endpoint, so no password can be in it.
 
 use std::io::{self, Write};
-use std::process::ExitCode;
 use std::time::SystemTime;
 
 use everpost::certificate::CertificateReport;
@@ -28,7 +27,7 @@ pub(crate) fn say(out: &mut impl Write, line: &str) {
 }
 
 /// Reports a receipt.
-pub(super) fn accepted(receipt: &Receipt, endpoint: &Endpoint, as_json: bool) -> ExitCode {
+pub(super) fn accepted(receipt: &Receipt, endpoint: &Endpoint, as_json: bool) -> u8 {
     if as_json {
         say(&mut io::stdout(), &receipt_json(receipt, endpoint).to_string());
     } else {
@@ -44,17 +43,17 @@ pub(super) fn accepted(receipt: &Receipt, endpoint: &Endpoint, as_json: bool) ->
             say(&mut io::stderr(), &line);
         }
     }
-    if receipt.rejected().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(IN_PART) }
+    if receipt.rejected().is_empty() { 0 } else { IN_PART }
 }
 
 /// Reports an error, of a message or before there was one.
-pub(crate) fn failed(error: &Error, endpoint: Option<&Endpoint>, as_json: bool) -> ExitCode {
+pub(crate) fn failed(error: &Error, endpoint: Option<&Endpoint>, as_json: bool) -> u8 {
     if as_json {
         say(&mut io::stdout(), &error_json(error, endpoint).to_string());
     } else {
         say(&mut io::stderr(), &error_text(error, endpoint));
     }
-    ExitCode::from(exit_code(error))
+    exit_code(error)
 }
 
 fn exit_code(error: &Error) -> u8 {

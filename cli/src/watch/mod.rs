@@ -8,7 +8,6 @@ mod setup;
 mod show;
 
 use std::io;
-use std::process::ExitCode;
 
 use everpost::Status;
 use everpost::watch::{Config, Events, Watch};
@@ -23,7 +22,7 @@ use crate::send::report::say;
 /// EX_USAGE of sysexits: the other codes are those of the Nagios plugins.
 const USAGE: u8 = 64;
 
-pub(crate) async fn run(args: WatchArgs) -> ExitCode {
+pub(crate) async fn run(args: WatchArgs) -> u8 {
     match watch(&args).await {
         Ok(code) => code,
         Err(failure) => {
@@ -36,12 +35,12 @@ pub(crate) async fn run(args: WatchArgs) -> ExitCode {
                 });
                 say(&mut io::stdout(), &object.to_string());
             }
-            ExitCode::from(USAGE)
+            USAGE
         }
     }
 }
 
-async fn watch(args: &WatchArgs) -> Result<ExitCode, Failure> {
+async fn watch(args: &WatchArgs) -> Result<u8, Failure> {
     let config = setup::config(args)?;
     let show = Show::new(args.json);
     let builder = Watch::builder(config);
@@ -57,23 +56,23 @@ async fn watch(args: &WatchArgs) -> Result<ExitCode, Failure> {
         drop(watch);
         // An error is a panic, which has been printed.
         let _ = telling.await;
-        ExitCode::SUCCESS
+        0
     };
     Ok(code)
 }
 
-async fn once(watch: Watch, show: Show, telling: tokio::task::JoinHandle<()>) -> ExitCode {
+async fn once(watch: Watch, show: Show, telling: tokio::task::JoinHandle<()>) -> u8 {
     let worst = watch.round().await;
     let state = watch.state();
     // Events end with the watch, and the summary stands below them.
     drop(watch);
     let _ = telling.await;
     show.state(&state, worst);
-    ExitCode::from(match worst {
+    match worst {
         Status::Healthy => 0,
         Status::Degraded => 1,
         Status::Unhealthy => 2,
-    })
+    }
 }
 
 async fn forever(watch: &Watch, listener: Option<TcpListener>) {

@@ -5,6 +5,7 @@
 mod cert;
 mod diagnose;
 mod explain;
+mod library;
 mod probe;
 mod rehearse;
 mod send;
