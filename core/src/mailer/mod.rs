@@ -55,6 +55,8 @@ use crate::config::Config;
 use crate::endpoint::{Endpoint, TlsMode};
 use crate::error::{Delivery, Error, Stage};
 use crate::message::{Limits, Message, prepare};
+use crate::smtp::Capabilities;
+use crate::tls::Resume;
 
 /// Sends mail through pooled connections that survive every rotation of the
 /// server's certificate.
@@ -249,6 +251,39 @@ impl Mailer {
     /// certificate file of the server, a renewal that was not loaded is told.
     pub async fn explain_with(&self, options: ExplainOptions) -> Explanation {
         explain::explain(self.pool(), options).await
+    }
+
+    /// Asks whether mail could be sent: opens a session as far as the login,
+    /// with all the trust that a send asks for, and closes it. Sends nothing.
+    /// Returns what the server offers after the login.
+    ///
+    /// The connection is one of its own beside those of the pool. What it shows
+    /// of the server counts for [`health`](Self::health), and a rotation is
+    /// noticed.
+    ///
+    /// # Errors
+    /// Those of a send as far as the login; and
+    /// [`ErrorKind::Closed`](crate::ErrorKind) when the mailer is closed.
+    pub async fn verify(&self) -> Result<Capabilities, Error> {
+        let pool = self.pool();
+        let session = tokio::select! {
+            biased;
+            () = pool.closing.cancelled() => return Err(pool::closed()),
+            opened = worker::open(pool, Resume::Never) => opened,
+        };
+        let session = session.inspect_err(|error| {
+            // A server that is busy with this mailer is well.
+            if !(worker::is_crowded(error) && pool.is_open()) {
+                pool.found_ill(error);
+            }
+        })?;
+        if let Some(peer) = &session.peer {
+            pool.observe(peer, session.opened_at);
+        }
+        pool.recovered();
+        let capabilities = session.capabilities.clone();
+        pool.tasks.spawn(session.quit(worker::QUIT_PATIENCE));
+        Ok(capabilities)
     }
 
     /// Takes no more messages, waits until those that were taken are answered,

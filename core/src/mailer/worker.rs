@@ -30,7 +30,7 @@ use crate::smtp::conversation::Conversation;
 use crate::tls::Resume;
 
 /// How long a QUIT may take, in the background.
-const QUIT_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const QUIT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A session with its history in the pool.
 #[derive(Debug)]
@@ -144,9 +144,7 @@ impl Worker {
     async fn open_failed(&mut self, error: Error, held: &mut Option<Job>) -> Opened {
         tracing::debug!(%error, "a session could not be opened");
         self.pool.open_failed(&error);
-        let crowded = error.stage() == Stage::Greeting
-            && error.reply().is_some_and(|reply| reply.is_transient());
-        if crowded && self.pool.lower_limit() {
+        if is_crowded(&error) && self.pool.lower_limit() {
             // Others are open: they do the work, and nothing fails.
             if let Some(job) = held.take() {
                 self.pool.put_back(job);
@@ -281,9 +279,14 @@ enum Opened {
     NotNeeded,
 }
 
+/// Whether the server has enough connections for now.
+pub(super) fn is_crowded(error: &Error) -> bool {
+    error.stage() == Stage::Greeting && error.reply().is_some_and(|reply| reply.is_transient())
+}
+
 /// Opens a session. A handshake that fails is tried once more in full, without
 /// any ticket: only then is the server at fault.
-async fn open(pool: &Pool, resume: Resume) -> Result<Session, Error> {
+pub(super) async fn open(pool: &Pool, resume: Resume) -> Result<Session, Error> {
     let mut result = pool.connector.open(resume).await;
     if let (Err(error), Some(tls)) = (&result, pool.connector.tls()) {
         let handshake = error.stage() == Stage::Handshake
