@@ -20,6 +20,12 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    fn fits(&self, value: &Value, schema: &Value, at: &str) -> bool {
+        let mut trial = Check { root: self.root, faults: Vec::new() };
+        trial.hold(value, schema, at);
+        trial.faults.is_empty()
+    }
+
     fn hold(&mut self, value: &Value, schema: &Value, at: &str) {
         for (keyword, rule) in schema.as_object().unwrap() {
             let holds = match keyword.as_str() {
@@ -39,11 +45,14 @@ impl Check<'_> {
                 }
                 "oneOf" => {
                     let choices = rule.as_array().unwrap();
-                    assert_eq!(choices[0]["type"], "null", "{at}: null, or something");
-                    if !value.is_null() {
-                        self.hold(value, &choices[1], at);
+                    if choices[0]["type"] == "null" {
+                        if !value.is_null() {
+                            self.hold(value, &choices[1], at);
+                        }
+                        true
+                    } else {
+                        choices.iter().filter(|choice| self.fits(value, choice, at)).count() == 1
                     }
-                    true
                 }
                 "items" => {
                     for (index, item) in value.as_array().into_iter().flatten().enumerate() {

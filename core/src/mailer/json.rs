@@ -216,56 +216,5 @@ fn rejected(recipient: &RejectedRecipient) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, SystemTime};
-
-    use super::*;
-    use crate::certificate::Fingerprint;
-    use crate::error::{ErrorKind, Stage};
-    use crate::mailer::Retirement;
-
-    #[test]
-    fn every_event_says_its_name_its_schema_and_one_line() {
-        let leaf = || Leaf {
-            fingerprint: Fingerprint::of(b"leaf"),
-            serial: "01".into(),
-            not_before: SystemTime::UNIX_EPOCH,
-            not_after: SystemTime::UNIX_EPOCH + Duration::from_secs(86_400),
-        };
-        let error = || Error::new(ErrorKind::Connect, Stage::Connect, "refused");
-        let message_id = || "<id@example.org>".to_owned();
-        let events = [
-            Event::Rotated { old: leaf(), new: leaf() },
-            Event::RolledBack { current: leaf(), seen: leaf() },
-            Event::Retired { reason: Retirement::Age, age: Duration::from_millis(1500) },
-            Event::Retried { message_id: message_id(), attempt: 2, error: error() },
-            Event::Expiring { leaf: leaf(), critical: true },
-            Event::Unhealthy { error: error() },
-            Event::Recovered,
-            Event::DeliveryUnknown { message_id: message_id(), error: error() },
-        ];
-        for event in events {
-            let json = event.to_json();
-            assert_eq!(json["schema"], "everpost.event/1");
-            assert_eq!(json["event"], event.name());
-            assert_eq!(json["text"], event.to_string());
-            assert_eq!(json["message_id"].as_str(), event.message_id());
-            assert!(!event.to_string().contains('\n'), "{event}");
-        }
-    }
-
-    #[test]
-    fn an_error_holds_what_its_accessors_tell() {
-        let cause = Error::new(ErrorKind::Tls, Stage::Handshake, "alert");
-        let error = Error::new(ErrorKind::Connect, Stage::Connect, "refused")
-            .with_hint("look there")
-            .with_source(cause);
-        let json = error.to_json();
-        assert_eq!(json["kind"], "connect");
-        assert_eq!(json["delivery"], "not_sent");
-        assert_eq!(json["retryable"], true);
-        assert_eq!(json["hint"], "look there");
-        assert_eq!(json["causes"][0].as_str().map(|text| text.contains("alert")), Some(true));
-        assert!(json["reply"].is_null() && json["certificate"].is_null());
-    }
-}
+#[path = "json_tests.rs"]
+mod tests;
