@@ -7,6 +7,7 @@
 //! ```
 
 mod arrange;
+mod exceptions;
 mod functions;
 mod header;
 mod install;

@@ -1,12 +1,14 @@
 //! One list, held in several places: the functions of the header, the symbols
-//! of the library, and the imports of C#; and the statuses of the header and of
-//! `docs/errors.md`. A difference anywhere is an error that names it.
+//! of the library, and the imports of C#; the statuses of the header and of
+//! `docs/errors.md`; and the exceptions of each language ([`exceptions`]). A
+//! difference anywhere is an error that names it.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::exceptions;
 use super::functions::Function;
 use crate::command::{Failure, announce};
 use crate::root;
@@ -56,7 +58,7 @@ pub(crate) fn check(header: &str, functions: &[Function], library: &Path) -> Res
     let statuses = statuses(header);
     same(("everpost.h", &statuses), (ERRORS, &documented(&page)))?;
     println!("   {} statuses in the header, and as many in {ERRORS}", statuses.len());
-    Ok(())
+    exceptions::check(&page, &statuses)
 }
 
 /// Whether two lists are the same, and what is only in one if they are not.
