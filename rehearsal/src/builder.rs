@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::proxy::ProxyOptions;
 use crate::settings::{Capabilities, Limits, Settings};
 use crate::shared::Clock;
 use crate::tls::{ClientAuth, TlsVersions};
@@ -22,6 +23,7 @@ pub struct Builder {
     pub(crate) versions: TlsVersions,
     pub(crate) resumption: bool,
     pub(crate) client_auth: ClientAuth,
+    pub(crate) proxy: Option<ProxyOptions>,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
 }
@@ -49,6 +51,7 @@ impl Default for Builder {
             versions: TlsVersions::default(),
             resumption: true,
             client_auth: ClientAuth::default(),
+            proxy: None,
             clock: Clock(Arc::new(SystemTime::now)),
             settings: Settings::default(),
         }
@@ -139,6 +142,13 @@ impl Builder {
         self
     }
 
+    /// A proxy in front of the server, for SOCKS5 and HTTP CONNECT: none unless
+    /// set.
+    pub fn proxy(mut self, proxy: ProxyOptions) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
     /// The time around which certificates are made: that of the system.
     pub fn now(self, now: SystemTime) -> Self {
         self.clock(move || now)
@@ -150,14 +160,18 @@ impl Builder {
         self
     }
 
-    /// Listens on its three ports.
+    /// Listens on its three ports, and on that of the proxy.
     ///
     /// # Errors
     /// When a socket cannot be opened or a certificate cannot be made.
-    pub async fn start(self) -> Result<Rehearsal, Error> {
+    pub async fn start(mut self) -> Result<Rehearsal, Error> {
         let addresses = self.ports.map(|port| SocketAddr::new(self.address, port));
+        let (address, proxy) = (self.address, self.proxy.take());
         let mut server = Rehearsal::new(self)?;
         server.listen(addresses).await?;
+        if let Some(proxy) = proxy {
+            server.listen_as_proxy(address, proxy).await?;
+        }
         Ok(server)
     }
 

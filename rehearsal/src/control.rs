@@ -121,6 +121,7 @@ impl Control {
             "implicit": server.implicit_addr().to_string(),
             "starttls": server.starttls_addr().to_string(),
             "plain": server.plain_addr().to_string(),
+            "proxy": server.proxy_addr().map(|address| address.to_string()),
             "host": server.host(),
             "ca_pem": server.ca_pem(),
             "leaf": leaf(&server.leaf()),

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{Builder, ClientAuth, Error, Settings, TlsVersions};
+use crate::{Builder, ClientAuth, Error, ProxyOptions, Settings, TlsVersions};
 
 /// What [`Builder`] takes, as JSON; unknown names are errors.
 #[derive(Clone, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Options {
     /// Whether clients are asked for a certificate: `none`, `optional` or
     /// `required`.
     pub client_auth: ClientAuth,
+    /// A proxy in front of the server; `None`: there is none.
+    pub proxy: Option<ProxyOptions>,
     /// What can also be changed later; fields left out have their defaults.
     pub settings: Settings,
 }
@@ -56,6 +58,7 @@ impl Default for Options {
             tls: TlsVersions::default(),
             resumption: true,
             client_auth: ClientAuth::default(),
+            proxy: None,
             settings: Settings::default(),
         }
     }
@@ -78,6 +81,9 @@ impl From<Options> for Builder {
             .resumption(options.resumption)
             .client_auth(options.client_auth)
             .settings(options.settings);
+        if let Some(proxy) = options.proxy {
+            builder = builder.proxy(proxy);
+        }
         if let Some(names) = options.names {
             builder = builder.names(names);
         }

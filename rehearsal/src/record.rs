@@ -70,6 +70,8 @@ pub struct Stats {
     pub auth_failed: u64,
     /// Connections refused with 421 because there were too many.
     pub refused_connections: u64,
+    /// Connections that came through the proxy.
+    pub proxied: u64,
 }
 
 /// How a handshake went.

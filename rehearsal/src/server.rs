@@ -17,6 +17,7 @@ use crate::authority::{Authority, Chain, ClientCertificate, LeafInfo, Order as L
 use crate::fault::{Action, At, Cut, Fault, FaultHandle};
 use crate::listen::{accept, bind, serve};
 use crate::lock;
+use crate::proxy::{Proxy, ProxyOptions};
 use crate::record::{Connection, ConnectionLog, Order, Received, Record, Stats};
 use crate::rotate::{Restart, Rotate, Signer};
 use crate::settings::Settings;
@@ -38,6 +39,7 @@ pub struct Rehearsal {
     names: Vec<String>,
     parts: Parts,
     addresses: [SocketAddr; 3],
+    proxy: Option<SocketAddr>,
     listening: tokio::sync::Mutex<Listening>,
 }
 
@@ -108,6 +110,7 @@ impl Rehearsal {
             names,
             parts,
             addresses: [nowhere; 3],
+            proxy: None,
             listening: tokio::sync::Mutex::default(),
         })
     }
@@ -115,6 +118,24 @@ impl Rehearsal {
     pub(crate) async fn listen(&mut self, addresses: [SocketAddr; 3]) -> Result<(), Error> {
         self.addresses = addresses;
         self.addresses = self.open_listeners().await?;
+        Ok(())
+    }
+
+    /// Lets clients in by a proxy too, which restarts of the server leave alone.
+    pub(crate) async fn listen_as_proxy(
+        &mut self,
+        address: IpAddr,
+        options: ProxyOptions,
+    ) -> Result<(), Error> {
+        let socket = bind(SocketAddr::new(address, options.port)).await?;
+        self.proxy = Some(socket.local_addr()?);
+        let proxy = Proxy {
+            shared: Arc::clone(&self.shared),
+            credentials: options.credentials,
+            targets: self.addresses,
+        };
+        let token = self.shared.stop.child_token();
+        tokio::spawn(crate::proxy::accept(Arc::new(proxy), socket, token));
         Ok(())
     }
 
@@ -146,6 +167,11 @@ impl Rehearsal {
     /// The address without TLS.
     pub fn plain_addr(&self) -> SocketAddr {
         self.addresses[2]
+    }
+
+    /// The address of the proxy, where there is one.
+    pub fn proxy_addr(&self) -> Option<SocketAddr> {
+        self.proxy
     }
 
     /// The name that the certificates are for.

@@ -7,4 +7,5 @@ mod client;
 mod control;
 mod delivery;
 mod faults;
+mod proxy;
 mod rotation;
