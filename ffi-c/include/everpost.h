@@ -317,6 +317,14 @@ typedef void (*everpost_report_fn)(void *user_data,
                                    everpost_error *error);
 
 /**
+ * Called once with the result of a send: of `receipt` and `error` exactly one
+ * is not NULL, and it belongs to the callee.
+ */
+typedef void (*everpost_send_fn)(void *user_data,
+                                 everpost_receipt *receipt,
+                                 everpost_error *error);
+
+/**
  * Takes a line of the log: `level` from 1 (error) to 5 (trace), the part of
  * the library it comes from, and what it says. Both texts live during the
  * call. It is called from many threads at once, and must not wait.
@@ -325,14 +333,6 @@ typedef void (*everpost_log_fn)(void *user_data,
                                 int32_t level,
                                 everpost_str target,
                                 everpost_str message);
-
-/**
- * Called once with the result of a send: of `receipt` and `error` exactly one
- * is not NULL, and it belongs to the callee.
- */
-typedef void (*everpost_send_fn)(void *user_data,
-                                 everpost_receipt *receipt,
-                                 everpost_error *error);
 
 /** It worked. */
 #define EVERPOST_OK 0
@@ -529,6 +529,15 @@ everpost_str everpost_error_source(const everpost_error *error);
 /** All of it as JSON: schema "everpost.error/1". */
 everpost_str everpost_error_json(const everpost_error *error);
 
+/** Frees it. NULL is allowed. */
+void everpost_error_free(everpost_error *error);
+
+/**
+ * Whether the server's answer to the message is still listened for, or has
+ * come since: then there is a verdict to ask for. False of NULL.
+ */
+bool everpost_error_has_late_verdict(const everpost_error *error);
+
 /**
  * Waits up to `timeout_ms` for the verdict on a message whose delivery was
  * unknown. `delivery_out` becomes "accepted" or "refused", or absent if there
@@ -541,8 +550,21 @@ everpost_status everpost_error_late_verdict(const everpost_error *of,
                                             everpost_str *delivery_out,
                                             everpost_error **error);
 
-/** Frees it. NULL is allowed. */
-void everpost_error_free(everpost_error *error);
+/**
+ * Waits for the same verdict in the background, and for all of it: `done` is
+ * called once, with the receipt or the refusal that the send would have
+ * ended in, or with this error again if the connection ended without one.
+ * That may take as long as the deadline for an answer. Returns the operation,
+ * for `everpost_cancel`, or 0 if it was not started, which `error` explains.
+ * The error may be freed meanwhile.
+ *
+ * Errors: `EVERPOST_INVALID_ARGUMENT` if there is no verdict to wait for;
+ * `EVERPOST_NULL_ARGUMENT`.
+ */
+uint64_t everpost_error_late_verdict_start(const everpost_error *of,
+                                           everpost_send_fn done,
+                                           void *user_data,
+                                           everpost_error **error);
 
 /* ----------------------------------------------------------- Configuration */
 
@@ -1298,6 +1320,33 @@ everpost_str everpost_report_json(const everpost_report *report);
 /** Frees it, with its certificates. NULL is allowed. */
 void everpost_report_free(everpost_report *report);
 
+/**
+ * The number of rungs of a diagnosis, in the order in which they were tried:
+ * what it tried, up to the one that failed, and what it had no need to try.
+ * The finding of the one that failed is the first of the findings. 0 of other
+ * reports, and of NULL.
+ */
+size_t everpost_report_rung_count(const everpost_report *report);
+
+/**
+ * What a rung tried, by its stable name: "dns", "tcp", "greeting", "ehlo",
+ * "starttls", "handshake", "certificate", "ehlo_in_tls", "auth_offered",
+ * "auth", "size", "sender" or "recipients". Absent beyond the last.
+ */
+everpost_str everpost_report_rung_step(const everpost_report *report, size_t index);
+
+/**
+ * How it ended: "held", "failed" or "skipped", which is not tried. Absent
+ * beyond the last.
+ */
+everpost_str everpost_report_rung_outcome(const everpost_report *report, size_t index);
+
+/** What was seen, or why it was skipped, in one line. Absent beyond the last. */
+everpost_str everpost_report_rung_detail(const everpost_report *report, size_t index);
+
+/** How long it took, in milliseconds, rounded up. 0 beyond the last. */
+uint64_t everpost_report_rung_elapsed_ms(const everpost_report *report, size_t index);
+
 /* ------------------------------------------------------------ Certificates */
 
 /** Whom it is for, as a distinguished name. Absent of NULL. */
@@ -1498,6 +1547,13 @@ everpost_status everpost_rehearsal_control(const everpost_rehearsal *rehearsal,
                                            size_t request_len,
                                            everpost_text **answer,
                                            everpost_error **error);
+
+/**
+ * What it was when it started, as an object of JSON: its addresses, its root
+ * and its certificate. It is the first line of `everpost rehearse --serve`,
+ * which docs/rehearsal.md shows. Absent of NULL.
+ */
+everpost_str everpost_rehearsal_listening(const everpost_rehearsal *rehearsal);
 
 /** The root that its certificates lead to, in PEM. Absent of NULL. */
 everpost_str everpost_rehearsal_ca_pem(const everpost_rehearsal *rehearsal);

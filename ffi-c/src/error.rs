@@ -2,21 +2,19 @@
 
 use std::error::Error as _;
 use std::sync::OnceLock;
-use std::time::Duration;
 
-use everpost_core::{Delivery, Error};
-use everpost_runtime::block_on;
+use everpost_core::Error;
 use serde_json::json;
 
 pub(crate) use crate::failure::Failure;
-use crate::guard::{Handle, borrow, free, value_of, yield_to};
+use crate::guard::{Handle, free, value_of};
 use crate::status::{self, everpost_status};
 use crate::string::everpost_str;
 
 /// Why something failed: what happened, where, what is known of the message,
 /// and what to do. It never changes, and may be used from many threads.
 pub struct everpost_error {
-    failure: Failure,
+    pub(crate) failure: Failure,
     message: OnceLock<String>,
     report: OnceLock<String>,
     reply_enhanced: OnceLock<Option<String>>,
@@ -406,40 +404,6 @@ pub unsafe extern "C" fn everpost_error_source(error: *const everpost_error) -> 
 pub unsafe extern "C" fn everpost_error_json(error: *const everpost_error) -> everpost_str {
     // SAFETY: the caller's promise is the same.
     unsafe { value_of(error, everpost_str::ABSENT, |error| error.json().into()) }
-}
-
-/// Waits up to `timeout_ms` for the verdict on a message whose delivery was
-/// unknown. `delivery_out` becomes "accepted" or "refused", or absent if there
-/// is none (yet); it lives as long as the process.
-///
-/// Errors: `EVERPOST_NULL_ARGUMENT`, `EVERPOST_WRONG_THREAD`.
-///
-/// # Safety
-/// `of` is NULL or a handle that was not freed; `delivery_out` and `error`
-/// are each NULL or may be written.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn everpost_error_late_verdict(
-    of: *const everpost_error,
-    timeout_ms: u64,
-    delivery_out: *mut everpost_str,
-    error: *mut *mut everpost_error,
-) -> everpost_status {
-    let body = || {
-        // SAFETY: the caller's promise is the same.
-        let of = unsafe { borrow(of) }?;
-        let Some(late) = of.failure.core().and_then(Error::late_verdict) else {
-            return Ok(everpost_str::ABSENT);
-        };
-        let timeout = Duration::from_millis(timeout_ms);
-        let verdict = block_on(async { tokio::time::timeout(timeout, late).await })?;
-        Ok(match verdict.ok().flatten() {
-            None => everpost_str::ABSENT,
-            Some(Ok(_)) => Delivery::Accepted.as_str().into(),
-            Some(Err(verdict)) => verdict.delivery().as_str().into(),
-        })
-    };
-    // SAFETY: the caller's promise is the same.
-    unsafe { yield_to(delivery_out, everpost_str::ABSENT, error, body) }
 }
 
 /// Frees it. NULL is allowed.

@@ -27,6 +27,7 @@ mod failure;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod guard;
+mod late_verdict;
 mod log;
 mod mailer;
 mod message;
@@ -37,6 +38,7 @@ mod receipt;
 #[cfg(feature = "rehearsal")]
 pub mod rehearsal;
 mod report;
+mod rung;
 mod status;
 mod string;
 mod token;
@@ -54,6 +56,7 @@ pub use explain::*;
 #[cfg(feature = "fault-injection")]
 pub use fault::*;
 pub use guard::{everpost_done_fn, everpost_drop_fn};
+pub use late_verdict::*;
 pub use log::*;
 pub use mailer::*;
 pub use message::*;
@@ -61,6 +64,7 @@ pub use operation::*;
 pub use probe::*;
 pub use receipt::*;
 pub use report::*;
+pub use rung::*;
 pub use status::*;
 pub use string::*;
 pub use token::*;

@@ -82,6 +82,19 @@ pub(crate) fn parts(
     }
 }
 
+/// As the callback of an operation whose result is that of a send.
+pub(crate) fn call_send(
+    done: everpost_send_fn,
+    user_data: UserData,
+) -> Result<impl FnOnce(Result<Receipt, Failure>) + Send + 'static, Failure> {
+    let done = done.ok_or_else(|| Failure::null("done"))?;
+    Ok(move |result| {
+        let (receipt, error) = parts(result);
+        // SAFETY: the caller gave the two together, for this one call.
+        unsafe { done(user_data.get(), receipt, error) }
+    })
+}
+
 /// Makes a mailer. Opens no connection. The configuration may be used again,
 /// or freed.
 ///
@@ -164,15 +177,10 @@ pub unsafe extern "C" fn everpost_mailer_send_start(
     let body = || {
         // SAFETY: the caller's promise is the same.
         let (mailer, message) = unsafe { (borrow(mailer)?, borrow(message)?) };
-        let done = done.ok_or_else(|| Failure::null("done"))?;
+        let done = call_send(done, user_data)?;
         let (mailer, message) = (mailer.current()?.clone(), message.message.clone());
         let send = |cancelled: CancellationToken| async move {
             Ok(mailer.send_until(message, cancelled.cancelled()).await?)
-        };
-        let done = move |result| {
-            let (receipt, error) = parts(result);
-            // SAFETY: the caller gave the two together, for this one call.
-            unsafe { done(user_data.get(), receipt, error) }
         };
         operation::start_until(About::Message, send, done)
     };

@@ -20,6 +20,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// command. May be used from many threads, and not in a forked child.
 pub struct everpost_rehearsal {
     control: Control,
+    listening: String,
     ca_pem: String,
 }
 
@@ -69,7 +70,8 @@ pub unsafe extern "C" fn everpost_rehearsal_start(
         let server = block_on(builder.map_err(|error| failed(&error))?.start())?;
         let server = server.map_err(|error| failed(&error))?;
         let ca_pem = server.ca_pem();
-        Ok(everpost_rehearsal { control: Control::new(server), ca_pem })
+        let control = Control::new(server);
+        Ok(everpost_rehearsal { listening: control.listening(), control, ca_pem })
     };
     // SAFETY: the caller's promise is the same.
     unsafe { make(out, error, body) }
@@ -103,6 +105,20 @@ pub unsafe extern "C" fn everpost_rehearsal_control(
     };
     // SAFETY: the caller's promise is the same.
     unsafe { make(answer, error, body) }
+}
+
+/// What it was when it started, as an object of JSON: its addresses, its root
+/// and its certificate. It is the first line of `everpost rehearse --serve`,
+/// which docs/rehearsal.md shows. Absent of NULL.
+///
+/// # Safety
+/// `rehearsal` is NULL or a handle that was not freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_rehearsal_listening(
+    rehearsal: *const everpost_rehearsal,
+) -> everpost_str {
+    // SAFETY: the caller's promise is the same.
+    unsafe { value_of(rehearsal, everpost_str::ABSENT, |rehearsal| (&rehearsal.listening).into()) }
 }
 
 /// The root that its certificates lead to, in PEM. Absent of NULL.

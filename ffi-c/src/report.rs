@@ -7,7 +7,7 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use everpost_core::certificate::{Certificate, CertificateReport};
-use everpost_core::diagnose::DiagnosisReport;
+use everpost_core::diagnose::{DiagnosisReport, Rung};
 use everpost_core::mailer::Explanation;
 use everpost_core::probe::ProbeReport;
 use everpost_core::{Finding, Severity, Status};
@@ -39,6 +39,7 @@ pub struct everpost_report {
     fault: Option<&'static str>,
     findings: Vec<Finding>,
     certificates: Vec<everpost_certificate>,
+    pub(crate) rungs: Vec<Rung>,
     render: Box<dyn Fn() -> Value + Send + Sync>,
     json: OnceLock<String>,
 }
@@ -88,6 +89,7 @@ impl From<DiagnosisReport> for everpost_report {
             remedy: report.remedy.clone(),
             fault: report.failed().map(|rung| rung.step.as_str()),
             certificates: chain(report.certificate.as_deref()),
+            rungs: report.rungs.clone(),
             ..of_findings(findings, move || report.to_json())
         }
     }
@@ -123,6 +125,7 @@ fn of_findings(
         remedy: first.map(|finding| finding.remedy().to_owned()),
         fault: None,
         certificates: Vec::new(),
+        rungs: Vec::new(),
         render: Box::new(render),
         json: OnceLock::new(),
         findings,

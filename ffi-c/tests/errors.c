@@ -195,6 +195,7 @@ static void a_cut_after_the_dot_is_delivery_unknown_and_not_sent_again(void)
     CHECK_HAS(everpost_error_message_id(error), "fails@test");
     CHECK_OK(everpost_error_late_verdict(error, 0, &verdict, &late), &late);
     CHECK_STR(verdict, NULL);
+    CHECK(!everpost_error_has_late_verdict(error));
     CHECK_EQ(server_copies(server, "fails@test"), 1);
     everpost_error_free(error);
     everpost_mailer_free(mailer);

@@ -31,6 +31,7 @@ static void a_probe_shows_the_chain_and_what_is_wrong_with_it(void)
     CHECK_OK(everpost_probe_run(probe, target, EVERPOST_NUL, &report, &error), &error);
     CHECK_EQ(everpost_report_status(report), EVERPOST_HEALTHY);
     CHECK(everpost_report_certificate_count(report) >= 2);
+    CHECK_EQ(everpost_report_rung_count(report), 0);
     leaf = everpost_report_certificate(report, 0);
     CHECK(leaf != NULL);
     CHECK(everpost_report_certificate(report, 99) == NULL);
@@ -101,6 +102,37 @@ static void a_diagnosis_names_the_step_that_fails(void)
     everpost_rehearsal_free(server);
 }
 
+static void the_rungs_of_a_diagnosis_tell_how_far_it_came(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_config *config = config_as(server, USER, "wrong", "");
+    everpost_diagnosis *diagnosis = NULL;
+    everpost_report *report = NULL;
+    everpost_error *error = NULL;
+    size_t last, index;
+    CHECK_OK(everpost_diagnosis_new(config, &diagnosis, &error), &error);
+    CHECK_OK(everpost_diagnosis_run(diagnosis, &report, &error), &error);
+    CHECK(everpost_report_rung_count(report) > 3);
+    last = everpost_report_rung_count(report) - 1;
+    for (index = 0; index <= last; index++) {
+        CHECK(everpost_report_rung_step(report, index).len > 0);
+        CHECK(everpost_report_rung_detail(report, index).len > 0);
+        if (index < last && !str_is(everpost_report_rung_outcome(report, index), "skipped"))
+            CHECK_STR(everpost_report_rung_outcome(report, index), "held");
+    }
+    CHECK_STR(everpost_report_rung_step(report, last), "auth");
+    CHECK_STR(everpost_report_rung_outcome(report, last), "failed");
+    CHECK(everpost_report_rung_elapsed_ms(report, last) > 0);
+    CHECK_STR(everpost_report_rung_step(report, last + 1), NULL);
+    CHECK_STR(everpost_report_rung_outcome(report, last + 1), NULL);
+    CHECK_STR(everpost_report_rung_detail(report, last + 1), NULL);
+    CHECK_EQ(everpost_report_rung_elapsed_ms(report, last + 1), 0);
+    everpost_report_free(report);
+    everpost_diagnosis_free(diagnosis);
+    everpost_config_free(config);
+    everpost_rehearsal_free(server);
+}
+
 static void a_mailer_explains_where_the_fault_is(void)
 {
     everpost_rehearsal *server = server_begin();
@@ -150,6 +182,7 @@ int main(void)
     RUN(a_probe_shows_the_chain_and_what_is_wrong_with_it);
     RUN(a_probe_that_is_freed_runs_to_its_end);
     RUN(a_diagnosis_names_the_step_that_fails);
+    RUN(the_rungs_of_a_diagnosis_tell_how_far_it_came);
     RUN(a_mailer_explains_where_the_fault_is);
     RUN(a_certificate_file_is_read_and_judged);
     library_end();

@@ -192,6 +192,68 @@ static void closing_can_be_started_too(void)
     everpost_rehearsal_free(server);
 }
 
+/* What became of a send whose error is kept, or of its verdict. */
+typedef struct {
+    latch done;
+    everpost_receipt *receipt;
+    everpost_error *error;
+} kept;
+
+static void kept_told(void *user_data, everpost_receipt *receipt, everpost_error *error)
+{
+    kept *it = (kept *)user_data;
+    it->receipt = receipt;
+    it->error = error;
+    latch_down(&it->done);
+}
+
+static void a_verdict_that_comes_late_is_waited_for_without_a_thread(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_mailer *mailer = mailer_with(server, "");
+    everpost_message *message = message_with("late@test");
+    everpost_error *error = NULL;
+    kept sent, verdict;
+    uint64_t operation;
+    memset(&sent, 0, sizeof sent);
+    memset(&verdict, 0, sizeof verdict);
+    latch_begin(&sent.done, 1);
+    latch_begin(&verdict.done, 1);
+    server_do(server, "{\"do\":\"inject\",\"at\":\"end_of_data\",\"action\":\"stall\"}");
+    operation = everpost_mailer_send_start(mailer, message, kept_told, &sent, &error);
+    server_do(server, "{\"do\":\"wait\",\"fault\":1}");
+    CHECK(everpost_cancel(operation));
+    latch_wait(&sent.done);
+    CHECK_EQ(everpost_error_status(sent.error), EVERPOST_DELIVERY_UNKNOWN);
+    CHECK(everpost_error_has_late_verdict(sent.error));
+    CHECK(everpost_error_late_verdict_start(sent.error, kept_told, &verdict, &error) != 0);
+    everpost_error_free(sent.error);
+    server_do(server, "{\"do\":\"release\"}");
+    latch_wait(&verdict.done);
+    CHECK(verdict.error == NULL);
+    CHECK_HAS(everpost_receipt_message_id(verdict.receipt), "late@test");
+    everpost_receipt_free(verdict.receipt);
+    latch_end(&verdict.done);
+    latch_end(&sent.done);
+    everpost_message_free(message);
+    everpost_mailer_free(mailer);
+    everpost_rehearsal_free(server);
+}
+
+static void an_error_without_a_verdict_has_none_to_wait_for(void)
+{
+    everpost_config *config = NULL;
+    everpost_error *error = NULL, *none = NULL;
+    kept never;
+    memset(&never, 0, sizeof never);
+    CHECK(everpost_config_new("bogus", EVERPOST_NUL, &config, &error) != EVERPOST_OK);
+    CHECK(!everpost_error_has_late_verdict(error));
+    CHECK(everpost_error_late_verdict_start(error, kept_told, &never, &none) == 0);
+    CHECK_EQ(everpost_error_status(none), EVERPOST_INVALID_ARGUMENT);
+    everpost_error_free(none);
+    everpost_error_free(error);
+}
+
 typedef struct {
     latch done;
     int each[3], results, ends;
@@ -268,6 +330,8 @@ int main(void)
     RUN(a_freed_mailer_brings_its_operations_to_their_end);
     RUN(a_callback_may_call_back_in);
     RUN(closing_can_be_started_too);
+    RUN(a_verdict_that_comes_late_is_waited_for_without_a_thread);
+    RUN(an_error_without_a_verdict_has_none_to_wait_for);
     RUN(a_batch_that_was_started_ends_after_its_last_result);
     RUN(after_a_shutdown_the_library_begins_anew);
     library_end();

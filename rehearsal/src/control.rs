@@ -3,8 +3,8 @@
 //! The first line out says where the server listens. Then one object per line
 //! in, with `do` and optionally an `id` of any kind, and one object per line
 //! out, with that `id`, `ok`, and the result or `error`. [`serve`] answers them
-//! in order; [`Control`] answers one at a time, without streams. The end of the input stops the server. `docs/rehearsal.md` lists
-//! the commands.
+//! in order; [`Control`] answers one at a time, without streams. The end of
+//! the input stops the server. `docs/rehearsal.md` lists the commands.
 
 mod request;
 
@@ -54,16 +54,15 @@ where
             ));
         }
         if !line.trim_ascii().is_empty() {
-            say(&mut writer, &control.line(&line).await).await?;
+            say(&mut writer, &control.line(&line).await.to_string()).await?;
         }
     }
     control.server.stop().await;
     Ok(())
 }
 
-async fn say(writer: &mut (impl AsyncWrite + Unpin), value: &Value) -> io::Result<()> {
-    let mut line = value.to_string();
-    line.push('\n');
+async fn say(writer: &mut (impl AsyncWrite + Unpin), text: &str) -> io::Result<()> {
+    let line = format!("{text}\n");
     writer.write_all(line.as_bytes()).await?;
     writer.flush().await
 }
@@ -114,9 +113,11 @@ impl Control {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    fn listening(&self) -> Value {
+    /// The first line that [`serve`] says: where the server listens, its root
+    /// and the leaf that it has now, as an object of JSON.
+    pub fn listening(&self) -> String {
         let server = &self.server;
-        json!({
+        let event = json!({
             "event": "listening",
             "implicit": server.implicit_addr().to_string(),
             "starttls": server.starttls_addr().to_string(),
@@ -125,7 +126,8 @@ impl Control {
             "host": server.host(),
             "ca_pem": server.ca_pem(),
             "leaf": leaf(&server.leaf()),
-        })
+        });
+        event.to_string()
     }
 
     async fn line(&self, line: &[u8]) -> Value {

@@ -142,6 +142,9 @@ public sealed class EverpostDeliveryUnknownException : EverpostException
 
     internal EverpostDeliveryUnknownException(EverpostError error, ErrorHandle handle) : base(error) => this.handle = handle;
 
+    /// <summary>Whether the server's answer is still listened for, or has come since.</summary>
+    public bool HasLateVerdict => NativeMethods.everpost_error_has_late_verdict(handle) != 0;
+
     /// <summary>
     /// Waits for a verdict that may still come, where a connection was kept open
     /// for it after a deadline or a cancellation.

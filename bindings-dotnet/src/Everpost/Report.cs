@@ -35,6 +35,53 @@ public sealed class Finding
     public override string ToString() => $"{Id}: {Message}";
 }
 
+/// <summary>How a rung of a diagnosis ended.</summary>
+public enum RungOutcome
+{
+    /// <summary>It holds.</summary>
+    Held,
+
+    /// <summary>It does not: the diagnosis ended here.</summary>
+    Failed,
+
+    /// <summary>It was not tried; the detail says why.</summary>
+    Skipped,
+}
+
+/// <summary>A rung of a diagnosis: what was tried, and how it went. Immutable.</summary>
+public sealed class Rung
+{
+    internal Rung(string step, RungOutcome outcome, string detail, TimeSpan elapsed)
+    {
+        Step = step;
+        Outcome = outcome;
+        Detail = detail;
+        Elapsed = elapsed;
+    }
+
+    /// <summary>What was tried, by its stable name: <c>dns</c>, <c>tcp</c>, <c>handshake</c>, <c>auth</c> and so on.</summary>
+    public string Step { get; }
+
+    /// <summary>How it ended.</summary>
+    public RungOutcome Outcome { get; }
+
+    /// <summary>What was seen, or why it was skipped, on one line.</summary>
+    public string Detail { get; }
+
+    /// <summary>How long it took, in whole milliseconds, rounded up.</summary>
+    public TimeSpan Elapsed { get; }
+
+    /// <summary>The rung as a line.</summary>
+    public override string ToString() => $"{Step}: {Outcome}: {Detail}";
+
+    internal static RungOutcome ParseOutcome(string name) => name switch
+    {
+        "held" => RungOutcome.Held,
+        "failed" => RungOutcome.Failed,
+        _ => RungOutcome.Skipped,
+    };
+}
+
 /// <summary>What a look at a server or a certificate found. Immutable.</summary>
 public sealed class Report
 {
@@ -65,6 +112,12 @@ public sealed class Report
     /// <summary>What was found, the worst first.</summary>
     public IReadOnlyList<Finding> Findings { get; private set; } = Array.Empty<Finding>();
 
+    /// <summary>
+    /// Of a diagnosis every rung in order, up to the one that failed, of which <see cref="Cause"/> and the first of
+    /// <see cref="Findings"/> speak; of other reports empty.
+    /// </summary>
+    public IReadOnlyList<Rung> Rungs { get; private set; } = Array.Empty<Rung>();
+
     /// <summary>The chain that the server's first address showed, the leaf first; empty where none was seen.</summary>
     public IReadOnlyList<Certificate> Certificates { get; private set; } = Array.Empty<Certificate>();
 
@@ -88,6 +141,13 @@ public sealed class Report
                     NativeMethods.everpost_report_finding_severity(handle, index).Text,
                     NativeMethods.everpost_report_finding_message(handle, index).Text,
                     NativeMethods.everpost_report_finding_remedy(handle, index).OrNull)),
+            Rungs = NativeList.Read(
+                NativeMethods.everpost_report_rung_count(handle),
+                index => new Rung(
+                    NativeMethods.everpost_report_rung_step(handle, index).Text,
+                    Rung.ParseOutcome(NativeMethods.everpost_report_rung_outcome(handle, index).Text),
+                    NativeMethods.everpost_report_rung_detail(handle, index).Text,
+                    TimeSpan.FromMilliseconds(NativeMethods.everpost_report_rung_elapsed_ms(handle, index)))),
             Certificates = NativeList.Read(
                 NativeMethods.everpost_report_certificate_count(handle),
                 index => Certificate.Read(NativeMethods.everpost_report_certificate(handle, index))),

@@ -164,6 +164,7 @@ public sealed class ErrorTests
         source.Cancel();
         var error = await Assert.ThrowsAsync<EverpostDeliveryUnknownException>(() => send);
         Assert.Equal(1, server.Copies(error.MessageId!));
+        Assert.True(error.HasLateVerdict, "nothing is listened for");
         Task<Delivery?> verdict = error.LateVerdictAsync(TimeSpan.FromSeconds(20));
         server.Do("\"release\"");
         Assert.Equal<Delivery?>(Delivery.Accepted, await verdict);

@@ -56,6 +56,25 @@ public sealed class LookTests
     }
 
     [Fact]
+    public async Task The_rungs_of_a_diagnosis_tell_how_far_it_came()
+    {
+        using var server = new Rehearsal();
+        MailerOptions options = server.Options();
+        Report good = await Diagnose.RunAsync(options);
+        Assert.True(good.Rungs.All(rung => rung.Outcome != RungOutcome.Failed), "a rung failed");
+        Assert.Equal("dns", good.Rungs[0].Step);
+        server.Do("\"present\",\"chain\":\"wrong_name\"");
+        Report bad = await Diagnose.RunAsync(options);
+        Rung last = bad.Rungs[bad.Rungs.Count - 1];
+        Assert.Equal(bad.Fault, last.Step);
+        Assert.Equal(RungOutcome.Failed, last.Outcome);
+        Assert.NotEmpty(last.Detail);
+        Assert.True(bad.Rungs.Count < good.Rungs.Count, "it climbed on");
+        Assert.True(bad.Rungs[0].Outcome == RungOutcome.Held && bad.Rungs[0].Elapsed > TimeSpan.Zero, "it took no time");
+        Assert.Empty((await Probe.RunAsync(FormattableString.Invariant($"smtps://localhost:{server.ImplicitPort}"))).Rungs);
+    }
+
+    [Fact]
     public async Task An_explanation_says_whose_fault_it_is()
     {
         using var server = new Rehearsal();

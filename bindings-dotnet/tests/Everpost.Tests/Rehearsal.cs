@@ -88,6 +88,7 @@ internal sealed class Rehearsal : IDisposable
 
     [DllImport(Name, CallingConvention = C)] private static extern int everpost_rehearsal_start(byte[] options, UIntPtr length, out IntPtr server, out ErrorHandle error);
     [DllImport(Name, CallingConvention = C)] private static extern int everpost_rehearsal_control(IntPtr server, byte[] request, UIntPtr length, out TextHandle answer, out ErrorHandle error);
+    [DllImport(Name, CallingConvention = C)] private static extern NativeString everpost_rehearsal_listening(IntPtr server);
     [DllImport(Name, CallingConvention = C)] private static extern NativeString everpost_rehearsal_ca_pem(IntPtr server);
     [DllImport(Name, CallingConvention = C)] private static extern ushort everpost_rehearsal_implicit_port(IntPtr server);
     [DllImport(Name, CallingConvention = C)] private static extern ushort everpost_rehearsal_starttls_port(IntPtr server);

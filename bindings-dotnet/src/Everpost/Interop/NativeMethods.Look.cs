@@ -22,6 +22,11 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_finding_severity(ReportHandle report, UIntPtr index);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_finding_message(ReportHandle report, UIntPtr index);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_finding_remedy(ReportHandle report, UIntPtr index);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern UIntPtr everpost_report_rung_count(ReportHandle report);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_rung_step(ReportHandle report, UIntPtr index);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_rung_outcome(ReportHandle report, UIntPtr index);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_rung_detail(ReportHandle report, UIntPtr index);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_report_rung_elapsed_ms(ReportHandle report, UIntPtr index);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern UIntPtr everpost_report_certificate_count(ReportHandle report);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern IntPtr everpost_report_certificate(ReportHandle report, UIntPtr index);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_report_json(ReportHandle report);

@@ -49,7 +49,9 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_error_rejected_reply(ErrorHandle error, UIntPtr index);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_error_source(ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_error_json(ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern byte everpost_error_has_late_verdict(ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_error_late_verdict(ErrorHandle error, ulong timeoutMilliseconds, out NativeString delivery, out ErrorHandle failure);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_error_late_verdict_start(ErrorHandle error, IntPtr done, IntPtr userData, out ErrorHandle failure);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_error_free(IntPtr error);
 
     // Configuration.

@@ -86,6 +86,15 @@ fn a_refused_login_is_told_with_step_cause_and_remedy() {
         );
         assert!(seen(everpost_report_remedy(report)).is_some());
         assert_eq!(everpost_report_certificate_count(report), 2, "it was seen on the way");
+        let last = everpost_report_rung_count(report) - 1;
+        assert_eq!(seen(everpost_report_rung_step(report, 0)).unwrap(), "dns");
+        assert_eq!(seen(everpost_report_rung_outcome(report, 0)).unwrap(), "held");
+        assert_eq!(seen(everpost_report_rung_step(report, last)).unwrap(), "auth");
+        assert_eq!(seen(everpost_report_rung_outcome(report, last)).unwrap(), "failed");
+        let json = seen(everpost_report_json(report)).unwrap();
+        assert!(json.contains(&seen(everpost_report_rung_detail(report, last)).unwrap()), "{json}");
+        assert!(everpost_report_rung_elapsed_ms(report, last) > 0, "it took time");
+        assert_eq!(seen(everpost_report_rung_step(report, last + 1)), None);
         let json = seen(everpost_report_json(report)).unwrap();
         assert!(!json.contains("wrong-word"));
         everpost_report_free(report);

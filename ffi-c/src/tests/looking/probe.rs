@@ -122,9 +122,14 @@ fn every_accessor_of_a_report_takes_null() {
             everpost_report_finding_severity,
             everpost_report_finding_message,
             everpost_report_finding_remedy,
+            everpost_report_rung_step,
+            everpost_report_rung_outcome,
+            everpost_report_rung_detail,
         ] {
             assert_eq!(seen(get(none, 0)), None);
         }
+        assert_eq!(everpost_report_rung_count(none), 0);
+        assert_eq!(everpost_report_rung_elapsed_ms(none, 0), 0);
         assert_eq!(everpost_report_finding_count(none), 0);
         assert_eq!(everpost_report_certificate_count(none), 0);
         assert!(everpost_report_certificate(none, 0).is_null());
