@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use self::file::Scenario;
 use crate::command::{Failure, announce, cargo, run};
-use crate::root;
+use crate::{c, root};
 
 /// The step's name.
 pub(crate) const NAME: &str = "scenarios";
@@ -31,11 +31,16 @@ const HANDED_OUT: &str = "target/xtask/scenarios.json";
 /// A language's runner.
 struct Runner {
     language: &'static str,
+    /// Whether it is written for this system.
+    here: bool,
     /// Builds it, and returns the command that takes the path of the scenarios.
     build: fn() -> Result<Command, Failure>,
 }
 
-const RUNNERS: &[Runner] = &[Runner { language: "rust", build: rust }];
+const RUNNERS: &[Runner] = &[
+    Runner { language: "rust", here: true, build: rust },
+    Runner { language: "c", here: cfg!(unix), build: c::scenarios },
+];
 
 /// Which languages.
 #[derive(Clone, Debug, Default, Args)]
@@ -74,6 +79,10 @@ pub(crate) fn check(_: &mut Vec<String>) -> Result<(), Failure> {
     });
     let mut columns = Vec::new();
     for runner in runners {
+        if !runner.here {
+            println!("   {}: the runner is not written for this system", runner.language);
+            continue;
+        }
         let mut command = (runner.build)()?;
         command.arg(HANDED_OUT).current_dir(root());
         let begin = Instant::now();

@@ -17,8 +17,11 @@ mod programs;
 mod tools;
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 pub(crate) use header::header;
+use install::Installed;
 pub(crate) use install::{Build, install};
 
 use crate::command::Failure;
@@ -39,11 +42,24 @@ pub(crate) fn check() -> Result<(), Failure> {
     let folder = root().join(FOLDER);
     let header = header::text()?;
     let functions = functions::functions(&header);
-    let installed = install(&folder.join("prefix"), &Build { release: false, rehearsal: true })?;
+    let installed = library(&folder)?;
     parity::check(&header, &functions, &installed.shared)?;
 
     let generated = folder.join("null.c");
     fs::write(&generated, nulls::program(&functions))
         .map_err(|error| format!("{}: {error}", generated.display()))?;
     programs::check(&tools, &folder, &installed, &generated)
+}
+
+/// Builds the runner of the scenarios.
+pub(crate) fn scenarios() -> Result<Command, Failure> {
+    let tools = Tools::find()?;
+    let folder = root().join(FOLDER);
+    let installed = library(&folder)?;
+    programs::scenarios(&tools, &folder, &installed).map(Command::new)
+}
+
+/// The library that all programs here are built with.
+fn library(folder: &Path) -> Result<Installed, Failure> {
+    install(&folder.join("prefix"), &Build { release: false, rehearsal: true })
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::install::Installed;
-use super::tools::Tools;
+use super::tools::{self, Tools};
 use crate::command::{Failure, announce, run};
 use crate::mta::output;
 use crate::root;
@@ -31,6 +31,10 @@ const VALGRIND: &[&str] = &[
 const SUPPRESSIONS: &str = "ffi-c/tests/valgrind.supp";
 const TESTS: &str = "ffi-c/tests";
 const EXAMPLES: &str = "ffi-c/examples";
+const SCENARIOS: &str = "ffi-c/tests/scenarios";
+/// What the runner of the scenarios reads and writes JSON with, and its package
+/// on Debian. The library itself needs none.
+const JSON: (&str, &str) = ("jansson", "libjansson-dev");
 
 /// How programs are built here.
 struct Bench<'a> {
@@ -48,9 +52,7 @@ pub(crate) fn check(
     installed: &Installed,
     generated: &Path,
 ) -> Result<(), Failure> {
-    let bench =
-        Bench { tools, folder: folder.join("bin"), prefix: folder.join("prefix"), installed };
-    fs::create_dir_all(&bench.folder).map_err(|error| error.to_string())?;
+    let bench = Bench::new(tools, folder, installed)?;
     let mut tests = sources(TESTS)?;
     tests.push(generated.to_owned());
     for source in &tests {
@@ -67,7 +69,38 @@ pub(crate) fn check(
     bench.examples(folder)
 }
 
-impl Bench<'_> {
+/// Builds the runner of the scenarios, and returns where it is.
+pub(crate) fn scenarios(
+    tools: &Tools,
+    folder: &Path,
+    installed: &Installed,
+) -> Result<PathBuf, Failure> {
+    let bench = Bench::new(tools, folder, installed)?;
+    let json = tools::library(JSON.0, JSON.1)?;
+    let sources = sources(SCENARIOS)?;
+    let mut check = Command::new(&tools.cxx);
+    check.args(WARNINGS).args(CXX).args(bench.includes()?).args(&json).args(&sources);
+    run(check)?;
+    let program = bench.folder.join("scenarios");
+    let mut compile = Command::new(&tools.cc);
+    compile.args(WARNINGS).args(C).args(bench.includes()?).args(&sources).args(&json);
+    compile.arg("-o").arg(&program);
+    run(bench.linked(compile)?)?;
+    Ok(program)
+}
+
+impl<'a> Bench<'a> {
+    fn new(
+        tools: &'a Tools,
+        folder: &Path,
+        installed: &'a Installed,
+    ) -> Result<Bench<'a>, Failure> {
+        let bench =
+            Bench { tools, folder: folder.join("bin"), prefix: folder.join("prefix"), installed };
+        fs::create_dir_all(&bench.folder).map_err(|error| error.to_string())?;
+        Ok(bench)
+    }
+
     /// Warnings as C++ only: what it does is the same.
     fn as_cxx(&self, source: &Path) -> Result<(), Failure> {
         let mut compile = Command::new(&self.tools.cxx);
@@ -78,11 +111,14 @@ impl Bench<'_> {
     /// With the shared library, as pkg-config says.
     fn dynamic(&self, source: &Path) -> Result<PathBuf, Failure> {
         let program = self.folder.join(stem(source));
-        let mut compile = self.compile(source, &program)?;
+        run(self.linked(self.compile(source, &program)?)?)?;
+        Ok(program)
+    }
+
+    fn linked(&self, mut compile: Command) -> Result<Command, Failure> {
         compile.args(self.pkg_config(&["--libs"])?);
         compile.arg(format!("-Wl,-rpath,{}", self.prefix.join("lib").display()));
-        run(compile)?;
-        Ok(program)
+        Ok(compile)
     }
 
     /// With the static library and the sanitizers.

@@ -27,13 +27,8 @@ impl Tools {
             ("pkg-config", "pkg-config"),
             ("valgrind", "valgrind"),
         ];
-        let missing: Vec<_> = wanted.iter().filter(|(program, _)| !is_there(program)).collect();
-        if !missing.is_empty() && may_install()? {
-            run(apt_get(&["update"]))?;
-            let mut install = apt_get(&["install", "-y", "--no-install-recommends", "--no-remove"]);
-            install.args(missing.iter().map(|(_, package)| package));
-            run(install)?;
-        }
+        let missing = wanted.iter().filter(|(program, _)| !is_there(program));
+        install(&missing.map(|(_, package)| *package).collect::<Vec<_>>())?;
         for program in [cc.as_str(), &cxx, "pkg-config"] {
             if !is_there(program) {
                 return Err(format!(
@@ -50,6 +45,32 @@ impl Tools {
         };
         Ok(Tools { valgrind: optional("valgrind"), cmake: optional("cmake"), cc, cxx })
     }
+}
+
+/// What the compiler is told of a library, as pkg-config has it. On Debian its
+/// package is installed.
+pub(crate) fn library(name: &str, package: &str) -> Result<Vec<String>, Failure> {
+    let ask = || {
+        let mut ask = Command::new("pkg-config");
+        ask.args(["--cflags", "--libs", name]);
+        ask
+    };
+    if !works(ask()) {
+        install(&[package])?;
+    }
+    let flags = output(&mut ask()).map_err(|_| format!("the library {name} is missing"))?;
+    Ok(flags.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Installs packages, where that is possible.
+fn install(packages: &[&str]) -> Result<(), Failure> {
+    if packages.is_empty() || !may_install()? {
+        return Ok(());
+    }
+    run(apt_get(&["update"]))?;
+    let mut install = apt_get(&["install", "-y", "--no-install-recommends", "--no-remove"]);
+    install.args(packages);
+    run(install)
 }
 
 fn is_there(program: &str) -> bool {
