@@ -37,6 +37,25 @@ public enum NotificationContent
     Headers,
 }
 
+/// <summary>A message as it is, with who it is from and to.</summary>
+public sealed class RawMessage
+{
+    /// <summary>Creates a message.</summary>
+    /// <param name="content">The message, RFC 5322; its lines may end in any way. It is read when it is sent.</param>
+    /// <param name="envelope">Who it is from and to; null for what its header says, without <c>Bcc</c> then.</param>
+    public RawMessage(ReadOnlyMemory<byte> content, Envelope? envelope = null)
+    {
+        Content = content;
+        Envelope = envelope;
+    }
+
+    /// <summary>The message.</summary>
+    public ReadOnlyMemory<byte> Content { get; }
+
+    /// <summary>Who it is from and to; null for what its header says.</summary>
+    public Envelope? Envelope { get; }
+}
+
 /// <summary>
 /// Who a message is from and to, as the server is told. Where none is given, it is
 /// read from the message's header. Not thread-safe.

@@ -146,7 +146,7 @@ public sealed class EverpostError
     /// <summary>What to do about it, in a sentence; null where nothing can be said.</summary>
     public string? Hint { get; private set; }
 
-    /// <summary>The Message-ID, without angle brackets; null where no message was concerned.</summary>
+    /// <summary>The Message-ID, in angle brackets; null where no message was concerned.</summary>
     public string? MessageId { get; private set; }
 
     /// <summary>How many connections were tried.</summary>

@@ -19,8 +19,7 @@ public static class EverpostRuntime
 
     /// <summary>
     /// Cancels all that is under way in the process, and ends the library's threads; a later call starts them
-    /// anew. A program on Mono calls this last: Mono does not end a process while a thread that has called
-    /// back lives. Elsewhere nobody needs to.
+    /// anew. Nobody needs to call this: a process that ends does what is necessary by itself.
     /// </summary>
     /// <param name="patience">How long to wait for what is under way.</param>
     /// <returns>Whether all came to its end in time.</returns>

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using System.Net.Mail;
 using System.Runtime.InteropServices;
@@ -58,11 +59,43 @@ public sealed partial class Mailer
         }
     }
 
+    private static List<MessageHandle> Convert<T>(IEnumerable<T> messages, Func<T, MessageHandle> convert)
+    {
+        var natives = new List<MessageHandle>();
+        try
+        {
+            foreach (T message in messages) natives.Add(convert(message));
+            return natives;
+        }
+        catch
+        {
+            natives.ForEach(native => native.Dispose());
+            throw;
+        }
+    }
+
     private static MessageHandle Convert(MailMessage message, Envelope? envelope)
     {
         if (message is null) throw new ArgumentNullException(nameof(message));
         byte[] bytes = MailMessageConverter.Convert(message);
         return Wrap(bytes, envelope ?? MailMessageConverter.EnvelopeOf(message));
+    }
+
+    /// <summary>What is left in a stream. Where that is in memory already, the library's copy is the only one.</summary>
+    private static async Task<MessageHandle> ReadAsync(Stream stream, Envelope? envelope, CancellationToken token)
+    {
+        if (stream is MemoryStream memory && memory.TryGetBuffer(out ArraySegment<byte> whole))
+        {
+            int from = (int)Math.Min(memory.Position, whole.Count);
+            MessageHandle message = Wrap(whole.AsSpan(from), envelope);
+            memory.Position = memory.Length;
+            return message;
+        }
+        // Room for all of it at once, where it is known how much that is.
+        long left = stream.CanSeek ? Math.Max(0, stream.Length - stream.Position) : 0;
+        using var buffer = new MemoryStream(checked((int)left));
+        await stream.CopyToAsync(buffer, 81920, token).ConfigureAwait(false);
+        return Wrap(buffer.GetBuffer().AsSpan(0, checked((int)buffer.Length)), envelope);
     }
 
     private static unsafe MessageHandle Wrap(ReadOnlySpan<byte> bytes, Envelope? envelope)

@@ -90,9 +90,7 @@ public sealed partial class Mailer : IDisposable
     public async Task<Receipt> SendAsync(System.IO.Stream message, Envelope? envelope = null, CancellationToken cancellationToken = default)
     {
         if (message is null) throw new ArgumentNullException(nameof(message));
-        using var buffer = new System.IO.MemoryStream();
-        await message.CopyToAsync(buffer, 81920, cancellationToken).ConfigureAwait(false);
-        MessageHandle native = Wrap(buffer.GetBuffer().AsSpan(0, checked((int)buffer.Length)), envelope);
+        MessageHandle native = await ReadAsync(message, envelope, cancellationToken).ConfigureAwait(false);
         return await SendAsync(native, cancellationToken).ConfigureAwait(false);
     }
 
@@ -133,17 +131,15 @@ public sealed partial class Mailer : IDisposable
         IEnumerable<MailMessage> messages, IProgress<SendResult>? progress = null, CancellationToken cancellationToken = default)
     {
         if (messages is null) throw new ArgumentNullException(nameof(messages));
-        var natives = new List<MessageHandle>();
-        try
-        {
-            foreach (MailMessage message in messages) natives.Add(Convert(message, null));
-        }
-        catch
-        {
-            natives.ForEach(native => native.Dispose());
-            throw;
-        }
-        return SendAllAsync(natives, progress, cancellationToken);
+        return SendAllAsync(Convert(messages, message => Convert(message, null)), progress, cancellationToken);
+    }
+
+    /// <inheritdoc cref="SendAllAsync(IEnumerable{MailMessage}, IProgress{SendResult}?, CancellationToken)"/>
+    public Task<IReadOnlyList<SendResult>> SendAllAsync(
+        IEnumerable<RawMessage> messages, IProgress<SendResult>? progress = null, CancellationToken cancellationToken = default)
+    {
+        if (messages is null) throw new ArgumentNullException(nameof(messages));
+        return SendAllAsync(Convert(messages, message => Wrap(message.Content.Span, message.Envelope)), progress, cancellationToken);
     }
 
     /// <summary>Says how the mailer does, from what it has seen; asks nothing of the network.</summary>

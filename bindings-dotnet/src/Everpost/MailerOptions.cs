@@ -18,6 +18,22 @@ public enum UnknownDelivery
     Resend,
 }
 
+/// <summary>When a connection turns to TLS.</summary>
+public enum TlsMode
+{
+    /// <summary>At once; port 465.</summary>
+    Implicit = 0,
+
+    /// <summary>By STARTTLS, or there is no connection; port 587.</summary>
+    StartTls,
+
+    /// <summary>By STARTTLS where it is offered: <b>who stands in between can read the mail</b>; port 25.</summary>
+    Opportunistic,
+
+    /// <summary>Never: <b>anybody on the way can read the mail</b>; port 25.</summary>
+    None,
+}
+
 /// <summary>At most so many messages in a time.</summary>
 public readonly struct RateLimit
 {
@@ -57,8 +73,14 @@ public sealed class MailerOptions
     /// <summary>User and password, where they are not in the URL.</summary>
     public NetworkCredential? Credentials { get; set; }
 
-    /// <summary>The user whom <see cref="TokenProvider"/> has tokens for.</summary>
+    /// <summary>The user whom <see cref="Token"/> or <see cref="TokenProvider"/> is for.</summary>
     public string? TokenUser { get; set; }
+
+    /// <summary>
+    /// One OAuth token for <see cref="TokenUser"/>. Such tokens live about an hour: what runs longer needs a
+    /// <see cref="TokenProvider"/>.
+    /// </summary>
+    public string? Token { get; set; }
 
     /// <summary>
     /// Gives an OAuth token for <see cref="TokenUser"/>, whenever a connection logs in. It runs on the thread pool; its
@@ -71,6 +93,9 @@ public sealed class MailerOptions
 
     /// <summary>A certificate with its key to log in with.</summary>
     public CertificateFile? ClientCertificate { get; set; }
+
+    /// <summary>When to turn to TLS. Default: as the URL begins. The port follows, unless the URL has one.</summary>
+    public TlsMode? Tls { get; set; }
 
     /// <summary>What to trust: <c>system</c>, <c>mozilla</c> or the path of a PEM file. Empty: <c>system</c>.</summary>
     public IList<string> Trust { get; } = new List<string>();
@@ -215,6 +240,7 @@ public sealed class MailerOptions
     /// <summary>What is set, by its key in the URL, written the same in every culture.</summary>
     internal IEnumerable<KeyValuePair<string, string>> Settings()
     {
+        if (Tls is { } tls) yield return Setting("tls", Name(tls));
         foreach (string value in Trust) yield return Setting("trust", value);
         foreach (string value in Pins) yield return Setting("pin", value);
         if (MinimumTls is not null) yield return Setting("min_tls", MinimumTls);
@@ -256,6 +282,14 @@ public sealed class MailerOptions
         if (BindAddress is not null) yield return Setting("bind", BindAddress);
     }
 
+    private static string Name(TlsMode mode) => mode switch
+    {
+        TlsMode.Implicit => "implicit",
+        TlsMode.StartTls => "required",
+        TlsMode.Opportunistic => "opportunistic",
+        _ => "none",
+    };
+
     private static KeyValuePair<string, string> Setting(string key, string value) => new(key, value);
 
     /// <summary>A time as options have it, rounded up: no deadline becomes none.</summary>
@@ -272,6 +306,8 @@ public sealed class MailerOptions
 
     private void SetCredentials(ConfigHandle config)
     {
+        int ways = (Credentials is null ? 0 : 1) + (Token is null ? 0 : 1) + (TokenProvider is null ? 0 : 1);
+        if (ways > 1) throw new ArgumentException("of Credentials, Token and TokenProvider only one can log in");
         ErrorHandle error;
         if (Credentials is not null)
         {
@@ -281,9 +317,16 @@ public sealed class MailerOptions
             password.Wipe();
             Errors.Check(status, error);
         }
+        if (Token is not null)
+        {
+            Utf8 user = TokenOwner(), token = new(Token);
+            int status = NativeMethods.everpost_config_token(config, user.Bytes, user.Length, token.Bytes, token.Length, out error);
+            token.Wipe();
+            Errors.Check(status, error);
+        }
         if (TokenProvider is not null)
         {
-            var user = new Utf8(TokenUser ?? throw new ArgumentException("TokenProvider needs a TokenUser", nameof(TokenUser)));
+            Utf8 user = TokenOwner();
             var relay = new TokenRelay(TokenProvider);
             IntPtr userData = relay.Plant();
             int status = NativeMethods.everpost_config_token_provider(
@@ -300,4 +343,6 @@ public sealed class MailerOptions
             Errors.Check(status, error);
         }
     }
+
+    private Utf8 TokenOwner() => new(TokenUser ?? throw new ArgumentException("a token needs a TokenUser", nameof(TokenUser)));
 }

@@ -7,6 +7,34 @@ using Everpost.Interop;
 
 namespace Everpost;
 
+/// <summary>How near its end a certificate is: a time, a share of its lifetime, or whichever comes first.</summary>
+public readonly struct Threshold
+{
+    /// <summary>Creates a threshold.</summary>
+    /// <param name="time">So long before the end, in whole hours, rounded up; null for no time.</param>
+    /// <param name="percent">When so much of the lifetime is left, from 0 to 100; null for no share.</param>
+    public Threshold(TimeSpan? time, int? percent = null)
+    {
+        Time = time;
+        Percent = percent;
+    }
+
+    /// <summary>So long before the end.</summary>
+    public TimeSpan? Time { get; }
+
+    /// <summary>When so much of the lifetime is left.</summary>
+    public int? Percent { get; }
+
+    /// <summary>The threshold as options have it, such as <c>720h,25%</c>; the same in every culture.</summary>
+    public override string ToString()
+    {
+        var parts = new List<string>();
+        if (Time is { } time) parts.Add(Math.Ceiling(time.TotalHours).ToString("F0", CultureInfo.InvariantCulture) + "h");
+        if (Percent is { } percent) parts.Add(percent.ToString(CultureInfo.InvariantCulture) + "%");
+        return string.Join(",", parts);
+    }
+}
+
 /// <summary>How to look at a server. What is null is as it is by default. Not thread-safe.</summary>
 public sealed class ProbeOptions
 {
@@ -18,6 +46,15 @@ public sealed class ProbeOptions
 
     /// <summary>Keys, one of which must be in the chain. Empty: none.</summary>
     public IList<string> Pins { get; } = new List<string>();
+
+    /// <summary>SHA-256 of certificates, one of which the server must show. Empty: any.</summary>
+    public IList<string> Fingerprints { get; } = new List<string>();
+
+    /// <summary>When a certificate near its end is a warning. Default: by its lifetime.</summary>
+    public Threshold? Warning { get; set; }
+
+    /// <summary>When a certificate near its end is critical. Default: by its lifetime.</summary>
+    public Threshold? Critical { get; set; }
 
     /// <summary>What the server should show, such as the file that was renewed on disk.</summary>
     public CertificateFile? Compare { get; set; }
@@ -53,6 +90,9 @@ public sealed class ProbeOptions
     {
         foreach (string value in Trust) yield return new("trust", value);
         foreach (string value in Pins) yield return new("pin", value);
+        foreach (string value in Fingerprints) yield return new("fingerprint", value);
+        if (Warning is { } warning) yield return new("warn", warning.ToString());
+        if (Critical is { } critical) yield return new("crit", critical.ToString());
         if (JudgeAfter is { } after) yield return new("judge_after", MailerOptions.Milliseconds(after));
         if (ServerNameIndication is not null) yield return new("sni", ServerNameIndication);
         if (VerifyName is not null) yield return new("verify_name", VerifyName);
@@ -118,11 +158,22 @@ public sealed class DiagnoseOptions
     /// <summary>A sender to ask about.</summary>
     public string? From { get; set; }
 
-    /// <summary>A recipient to ask about.</summary>
-    public string? To { get; set; }
+    /// <summary>Recipients to ask about; they need a sender. Empty: none.</summary>
+    public IList<string> To { get; } = new List<string>();
 
     /// <summary>A size of message to ask about, in bytes.</summary>
     public long? Size { get; set; }
+
+    /// <summary>Whether a failure may be followed by short looks at other ports and TLS modes. Default: yes.</summary>
+    public bool? Looks { get; set; }
+
+    internal IEnumerable<KeyValuePair<string, string>> Settings()
+    {
+        if (From is not null) yield return new("from", From);
+        foreach (string value in To) yield return new("to", value);
+        if (Size is { } size) yield return new("size", size.ToString(CultureInfo.InvariantCulture));
+        if (Looks is { } looks) yield return new("looks", looks ? "true" : "false");
+    }
 }
 
 /// <summary>Climbs from DNS to the login and beyond, and says at the first step that does not hold why. Thread-safe.</summary>
@@ -143,9 +194,8 @@ public static class Diagnose
         Errors.Check(NativeMethods.everpost_diagnosis_new(config, out DiagnosisHandle diagnosis, out ErrorHandle failure), failure);
         using (diagnosis)
         {
-            if (options?.From is { } from) Set(diagnosis, "from", from);
-            if (options?.To is { } to) Set(diagnosis, "to", to);
-            if (options?.Size is { } size) Set(diagnosis, "size", size.ToString(CultureInfo.InvariantCulture));
+            options ??= new DiagnoseOptions();
+            foreach (KeyValuePair<string, string> setting in options.Settings()) Set(diagnosis, setting.Key, setting.Value);
             return await new Operation<Report>().RunAsync(
                 (IntPtr userData, out ErrorHandle error) =>
                     NativeMethods.everpost_diagnosis_run_start(diagnosis, Callbacks.Report, userData, out error),

@@ -13,7 +13,7 @@ public sealed class Receipt
         Reply = reply;
     }
 
-    /// <summary>The Message-ID, without angle brackets.</summary>
+    /// <summary>The Message-ID, in angle brackets.</summary>
     public string MessageId { get; }
 
     /// <summary>The server's reply to the message.</summary>

@@ -45,7 +45,7 @@ public sealed class LookTests
     {
         using var server = new Rehearsal();
         MailerOptions options = server.Options();
-        Report good = await Diagnose.RunAsync(options, new DiagnoseOptions { From = "app@example.org", To = "ann@example.com", Size = 1000 });
+        Report good = await Diagnose.RunAsync(options, new DiagnoseOptions { From = "app@example.org", To = { "ann@example.com" }, Size = 1000 });
         Assert.Equal(HealthStatus.Healthy, good.Status);
         Assert.Null(good.Fault);
         server.Do("\"present\",\"chain\":\"wrong_name\"");

@@ -164,8 +164,6 @@ namespace Xunit
                 }
             }
             Console.WriteLine($"{passed} passed, {failed} failed in {time.ElapsedMilliseconds} ms on {RuntimeInformation.FrameworkDescription}");
-            // Mono waits for the library's threads before it lets the process end.
-            Everpost.EverpostRuntime.Shutdown(TimeSpan.FromSeconds(10));
             return failed == 0 && passed > 0 ? 0 : 1;
         }
 

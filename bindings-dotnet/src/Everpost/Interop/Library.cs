@@ -80,6 +80,8 @@ internal static class Library
         }
     }
 
+    internal static bool IsMono { get; } = Type.GetType("Mono.Runtime") is not null;
+
     private static bool IsWindows => RuntimeInformation.IsOSPlatform(OSPlatform.Windows);
 
     private static string FileName => IsWindows ? "everpost.dll"
@@ -114,7 +116,7 @@ internal static class Library
     {
         foreach (string candidate in Candidates())
         {
-            if (Type.GetType("Mono.Runtime") is not null)
+            if (IsMono)
                 MapForMono(IntPtr.Zero, NativeMethods.LibraryName, null, Path.GetFullPath(candidate), null);
             else if (IsWindows)
                 LoadForWindows(candidate); // Where this fails, so does the first call, which says so.

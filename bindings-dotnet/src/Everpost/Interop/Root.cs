@@ -14,13 +14,23 @@ namespace Everpost.Interop;
 internal abstract class Root
 {
     private static readonly ConcurrentDictionary<Root, bool> All = new();
+    private static volatile bool unloading;
     private GCHandle handle;
 
     static Root()
     {
-        // A callback must not find its code gone: let all of them come before.
-        AppDomain.CurrentDomain.DomainUnload += (_, _) => Settle(TimeSpan.FromSeconds(5));
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => Settle(TimeSpan.FromSeconds(2));
+        AppDomain.CurrentDomain.DomainUnload += (_, _) =>
+        {
+            // A callback must not find its code gone: let all of them come before, and begin nothing new.
+            unloading = true;
+            Settle(TimeSpan.FromSeconds(5));
+        };
+        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+        {
+            Settle(TimeSpan.FromSeconds(2));
+            // Mono would wait for the threads that have called back, and these wait for work.
+            if (Library.IsMono) NativeMethods.everpost_shutdown(2000);
+        };
     }
 
     /// <summary>How many are held by the library now.</summary>
@@ -29,9 +39,11 @@ internal abstract class Root
     /// <summary>The <c>user_data</c> for a call that will end in a callback.</summary>
     internal IntPtr Plant()
     {
-        All[this] = true;
         handle = GCHandle.Alloc(this);
-        return GCHandle.ToIntPtr(handle);
+        All[this] = true;
+        if (!unloading) return GCHandle.ToIntPtr(handle);
+        Pull();
+        throw new AppDomainUnloadedException("the application domain is being unloaded");
     }
 
     /// <summary>The object behind <c>user_data</c>, which stays planted.</summary>
@@ -58,7 +70,11 @@ internal abstract class Root
     private static void Settle(TimeSpan patience)
     {
         var waited = Stopwatch.StartNew();
-        foreach (Root root in All.Keys) root.Stop();
-        while (!All.IsEmpty && waited.Elapsed < patience) Thread.Yield();
+        while (!All.IsEmpty && waited.Elapsed < patience)
+        {
+            // Again and again: a call that is just being started cannot be cancelled yet.
+            foreach (Root root in All.Keys) root.Stop();
+            Thread.Yield();
+        }
     }
 }
