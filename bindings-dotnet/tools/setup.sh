@@ -33,14 +33,16 @@ archive=autorest-csharp-3.0.0-beta.20221229.1.tgz
 echo "c490f16c882186ac6c900c3e636f91456b444bd04945a89d45be7c4e6e451311  $archive" | sha256sum --check --quiet
 # Mono, checked by apt's signatures. Its own compiler is too old for our sources
 # and serves only to build the driver of the other one.
-mono() {
-    apt-get download -qq mono-mcs mono-runtime-common mono-runtime-sgen \
-        libmono-corlib4.5-dll libmono-corlib4.5-cil libmono-system4.0-cil libmono-system-core4.0-cil \
-        libmono-system-configuration4.0-cil libmono-system-xml4.0-cil libmono-system-security4.0-cil \
-        libmono-system-numerics4.0-cil libmono-security4.0-cil libmono-microsoft-csharp4.0-cil
-}
+mono="mono-mcs mono-runtime-common mono-runtime-sgen
+    libmono-corlib4.5-dll libmono-corlib4.5-cil libmono-system4.0-cil libmono-system-core4.0-cil
+    libmono-system-configuration4.0-cil libmono-system-xml4.0-cil libmono-system-security4.0-cil
+    libmono-system-numerics4.0-cil libmono-security4.0-cil libmono-microsoft-csharp4.0-cil
+    libmono-system-runtime-serialization4.0-cil libmono-system-servicemodel-internals0.0-cil"
+missing=
+for package in $mono; do compgen -G "${package}_*.deb" >/dev/null || missing="$missing $package"; done
+fetch() { apt-get download -qq $missing; }
 # A machine may have no lists of packages yet, or old ones.
-ls mono-mcs_*.deb >/dev/null 2>&1 || mono || { [ "$(id -u)" = 0 ] && apt-get update -qq && mono; }
+[ -z "$missing" ] || fetch || { [ "$(id -u)" = 0 ] && apt-get update -qq && fetch; }
 
 cd "$dest"
 rm -rf coreclr ssl compiler mono
@@ -85,6 +87,6 @@ for file in "$framework"/*.dll; do
 done > coreclr.rsp
 {
     echo -nostdlib+
-    for name in mscorlib System System.Core; do echo "-r:$dest/mono/usr/lib/mono/4.5/$name.dll"; done
+    for name in mscorlib System System.Core System.Xml System.Runtime.Serialization; do echo "-r:$dest/mono/usr/lib/mono/4.5/$name.dll"; done
 } > mono.rsp
 echo "$wanted" > "$stamp"

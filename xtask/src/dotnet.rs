@@ -1,31 +1,130 @@
-//! The tests of the .NET package: by `dotnet test` where there is an SDK, and
-//! otherwise on the CoreCLR and the Mono that `tools/setup.sh` puts together.
+//! .NET: the package and the programs that use it, built with an SDK where
+//! there is one, and otherwise with what `bindings-dotnet/tools/setup.sh` puts
+//! together; and the step that runs them.
+
+mod guide;
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::command::{Failure, cargo, run, works};
-use crate::root;
+use crate::{page, root};
 
+const TESTS: &str = "bindings-dotnet/tests/Everpost.Tests";
+/// Sends mail while the server rotates.
+const SERVICE: &str = "bindings-dotnet/examples/MailService";
+/// Ends while sends are under way, in every way there is.
+const ENDINGS: &str = "bindings-dotnet/tests/Everpost.Endings";
+/// The tools and what they build, from the root of the workspace.
+const TOOLS: &str = "target/dotnet";
+
+/// What runs .NET programs.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Runtime {
+    CoreClr,
+    Mono,
+}
+
+/// The tests, the snippets of the guide, and the programs: each on CoreCLR and,
+/// where it can be had, on Mono.
 pub(crate) fn check() -> Result<(), Failure> {
+    guide::write()?;
+    if has_sdk() {
+        let mut test = sdk(&["test", TESTS]);
+        test.env("EVERPOST_LIBRARY", native()?.library.as_os_str());
+        run(test)?;
+        run(sdk(&["build", guide::PROJECT]))?;
+    } else {
+        build(&[TESTS, ENDINGS, SERVICE, &guide::sources()])?;
+    }
+    for runtime in [Runtime::CoreClr, Runtime::Mono] {
+        if runtime == Runtime::Mono && !offline() {
+            println!("   Mono is put together on Linux on x86-64 only");
+            continue;
+        }
+        // First: if programs do not end, it is this one that says so.
+        run(program(runtime, ENDINGS)?)?;
+        if runtime == Runtime::Mono || !has_sdk() {
+            run(program(runtime, TESTS)?)?;
+            // A process of its own: a library that was loaded stays loaded.
+            let mut without = program(runtime, TESTS)?;
+            without.arg("--without-library").env("EVERPOST_LIBRARY", "/nowhere/libeverpost.so");
+            run(without)?;
+        }
+        run(program(runtime, SERVICE)?)?;
+    }
+    Ok(())
+}
+
+/// The command that starts a program, by the folder of its sources, which is
+/// built if need be. It finds the command `everpost` in `EVERPOST_COMMAND`.
+pub(crate) fn program(runtime: Runtime, folder: &str) -> Result<Command, Failure> {
+    let mut command = if runtime == Runtime::CoreClr && has_sdk() {
+        let mut command = sdk(&["run", "--project", folder, "--"]);
+        command.env("EVERPOST_LIBRARY", &native()?.library);
+        command
+    } else {
+        build(&[folder])?;
+        let (name, ending) = match runtime {
+            Runtime::CoreClr => ("coreclr", "dll"),
+            Runtime::Mono => ("mono", "exe"),
+        };
+        let program = Path::new(folder).file_name().unwrap_or_default().to_string_lossy();
+        let mut command = Command::new(root().join(TOOLS).join(format!("{name}.sh")));
+        command.arg(format!("{TOOLS}/out/{name}/{program}.{ending}"));
+        command
+    };
+    command.current_dir(root()).env("EVERPOST_COMMAND", &native()?.command);
+    Ok(command)
+}
+
+/// Builds programs for both runtimes without an SDK; what did not change is
+/// there already.
+fn build(programs: &[&str]) -> Result<(), Failure> {
+    if !offline() {
+        return Err("there is no .NET SDK on PATH".to_owned());
+    }
+    let mut setup = Command::new("bindings-dotnet/tools/setup.sh");
+    setup.arg(TOOLS).current_dir(root());
+    run(setup)?;
+    let mut build = Command::new("bindings-dotnet/tools/build.sh");
+    build.arg(TOOLS).arg(&native()?.library).args(programs).current_dir(root());
+    run(build)
+}
+
+/// Whether the tools can be put together here.
+fn offline() -> bool {
+    cfg!(all(target_os = "linux", target_arch = "x86_64"))
+}
+
+fn has_sdk() -> bool {
+    works(sdk(&["--list-sdks"]))
+}
+
+fn sdk(arguments: &[&str]) -> Command {
+    let mut command = Command::new("dotnet");
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// What programs need of this workspace.
+struct Native {
+    /// The library, with the functions for tests.
+    library: PathBuf,
+    /// The command `everpost`.
+    command: PathBuf,
+}
+
+/// Builds it, once.
+fn native() -> Result<&'static Native, Failure> {
+    static NATIVE: OnceLock<Native> = OnceLock::new();
+    if let Some(native) = NATIVE.get() {
+        return Ok(native);
+    }
     run(cargo(&["build", "-p", "everpost-ffi", "--features", "rehearsal,fault-injection"]))?;
     let library = root().join("target/debug").join(format!("{DLL_PREFIX}everpost{DLL_SUFFIX}"));
-    let mut sdk = Command::new("dotnet");
-    sdk.arg("--list-sdks");
-    if works(sdk) {
-        let mut test = Command::new("dotnet");
-        test.args(["test", "bindings-dotnet/tests/Everpost.Tests"]).current_dir(root());
-        test.env("EVERPOST_LIBRARY", library);
-        return run(test);
-    }
-    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        return Err("there is no .NET SDK on PATH".into());
-    }
-    let tools = root().join("target/dotnet");
-    let mut setup = Command::new("bindings-dotnet/tools/setup.sh");
-    setup.arg(&tools).current_dir(root());
-    run(setup)?;
-    let mut test = Command::new("bindings-dotnet/tools/test.sh");
-    test.arg(&tools).arg(library).current_dir(root());
-    run(test)
+    let native = Native { library, command: page::everpost()? };
+    Ok(NATIVE.get_or_init(|| native))
 }

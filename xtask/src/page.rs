@@ -38,8 +38,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     let browser = browser()?;
     let folder = root().join("target/xtask/page");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    // As the unit tests build it, for the tests of the command: once.
-    run(cargo(&["test", "--workspace", "--all-features", "--test", "it", "--no-run"]))?;
+    everpost()?;
     let ca = folder.join("ca.pem");
     let ca = ca.to_string_lossy();
     let mut server = Running::start(&["rehearse", "--serve", "--ca-out", &ca], Output::Standard)?;
@@ -226,6 +225,13 @@ impl Drop for Running {
         // It may have ended by itself.
         let _ = self.child.kill().and_then(|()| self.child.wait().map(drop));
     }
+}
+
+/// Builds the command `everpost`, and says where it is.
+pub(crate) fn everpost() -> Result<PathBuf, Failure> {
+    // As the unit tests build it, for the tests of the command: once.
+    run(cargo(&["test", "--workspace", "--all-features", "--test", "it", "--no-run"]))?;
+    Ok(binary())
 }
 
 fn binary() -> PathBuf {

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use self::file::Scenario;
 use crate::command::{Failure, announce, cargo, run};
+use crate::dotnet::{self, Runtime};
 use crate::{c, root};
 
 /// The step's name.
@@ -40,7 +41,12 @@ struct Runner {
 const RUNNERS: &[Runner] = &[
     Runner { language: "rust", here: true, build: rust },
     Runner { language: "c", here: cfg!(unix), build: c::scenarios },
+    Runner { language: "csharp", here: true, build: || dotnet::program(Runtime::CoreClr, CSHARP) },
+    Runner { language: "mono", here: cfg!(unix), build: || dotnet::program(Runtime::Mono, CSHARP) },
 ];
+
+/// The runner in C#, from the root of the workspace.
+const CSHARP: &str = "bindings-dotnet/tests/Everpost.Scenarios";
 
 /// Which languages.
 #[derive(Clone, Debug, Default, Args)]
