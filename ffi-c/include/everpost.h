@@ -1321,10 +1321,9 @@ everpost_str everpost_report_json(const everpost_report *report);
 void everpost_report_free(everpost_report *report);
 
 /**
- * The number of rungs of a diagnosis, in the order in which they were tried:
- * what it tried, up to the one that failed, and what it had no need to try.
- * The finding of the one that failed is the first of the findings. 0 of other
- * reports, and of NULL.
+ * The number of rungs of a diagnosis, which come in order, those after the
+ * one that failed too. What is behind that one is the first of the findings.
+ * 0 of other reports, and of NULL.
  */
 size_t everpost_report_rung_count(const everpost_report *report);
 

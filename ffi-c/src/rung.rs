@@ -11,10 +11,9 @@ fn milliseconds(rung: &Rung) -> u64 {
     u64::try_from(rung.elapsed.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
-/// The number of rungs of a diagnosis, in the order in which they were tried:
-/// what it tried, up to the one that failed, and what it had no need to try.
-/// The finding of the one that failed is the first of the findings. 0 of other
-/// reports, and of NULL.
+/// The number of rungs of a diagnosis, which come in order, those after the
+/// one that failed too. What is behind that one is the first of the findings.
+/// 0 of other reports, and of NULL.
 ///
 /// # Safety
 /// `report` is NULL or a handle that was not freed.

@@ -41,7 +41,7 @@ public enum RungOutcome
     /// <summary>It holds.</summary>
     Held,
 
-    /// <summary>It does not: the diagnosis ended here.</summary>
+    /// <summary>It does not; at most one does not.</summary>
     Failed,
 
     /// <summary>It was not tried; the detail says why.</summary>
@@ -113,8 +113,8 @@ public sealed class Report
     public IReadOnlyList<Finding> Findings { get; private set; } = Array.Empty<Finding>();
 
     /// <summary>
-    /// Of a diagnosis every rung in order, up to the one that failed, of which <see cref="Cause"/> and the first of
-    /// <see cref="Findings"/> speak; of other reports empty.
+    /// Of a diagnosis every rung in order; of the one that failed <see cref="Cause"/> and the first of
+    /// <see cref="Findings"/> speak. Of other reports empty.
     /// </summary>
     public IReadOnlyList<Rung> Rungs { get; private set; } = Array.Empty<Rung>();
 
