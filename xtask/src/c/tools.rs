@@ -58,7 +58,9 @@ pub(crate) fn library(name: &str, package: &str) -> Result<Vec<String>, Failure>
     if !works(ask()) {
         install(&[package])?;
     }
-    let flags = output(&mut ask()).map_err(|_| format!("the library {name} is missing"))?;
+    let flags = output(&mut ask()).map_err(|_| {
+        format!("the library {name} is missing: install it, on Debian as {package}")
+    })?;
     Ok(flags.split_whitespace().map(str::to_owned).collect())
 }
 
