@@ -3,7 +3,7 @@
 //!
 //! Each target is a function of arbitrary bytes that returns if its invariants
 //! hold and panics if they do not. The engines (libFuzzer in `fuzz/`, the
-//! mutating one in `core/tests/fuzz.rs`) only bring the bytes, so whatever one
+//! mutating one in `core/tests/fuzz`) only bring the bytes, so whatever one
 //! of them finds is replayed by the other from `fuzz/corpus`.
 
 mod auth;

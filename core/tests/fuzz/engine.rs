@@ -1,12 +1,10 @@
-//! The fuzz targets on their corpus, and on mutations of it.
-//!
-//! The engine here needs nothing but a stable compiler, and is deterministic:
+//! The engine that needs nothing but a stable compiler. It is deterministic:
 //! by default it makes the same few thousand inputs each time, so that it can
 //! stand among the other tests. `EVERPOST_FUZZ_SECONDS` makes it go on for
 //! longer, from `EVERPOST_FUZZ_SEED` if that is set; `cargo xtask fuzz` does
-//! that. docs/fuzzing.md says more.
-
-#![allow(clippy::print_stdout, reason = "what was found is for a person to read")]
+//! that.
+//!
+//! The tests of `ffi-c` have it too, as a file.
 
 use std::cell::Cell;
 use std::env;
@@ -17,10 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::time::{Duration, Instant, SystemTime};
 
-use everpost::fuzzing::TARGETS;
-
 /// Inputs of a run without a time.
-const RUNS: u64 = 5_000;
+pub(crate) const RUNS: u64 = 5_000;
 /// The longest input made.
 const LONGEST: usize = 4096;
 
@@ -42,56 +38,18 @@ const WORDS: &[&[u8]] = &[
     b"-----BEGIN CERTIFICATE-----\n", b"-----END CERTIFICATE-----\n", b"-----BEGIN PRIVATE KEY-----\n",
 ];
 
-type Run = fn(&[u8]);
+/// A target.
+pub(crate) type Run = fn(&[u8]);
 
 thread_local! {
     /// Panics of this thread are expected, and not shown.
     static QUIET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// One test for each target, by its name.
-macro_rules! targets {
-    ($($name:ident)*) => {
-        $(mod $name {
-            #[test]
-            fn holds_on_its_corpus_and_on_mutations_of_it() {
-                super::fuzz(stringify!($name));
-            }
-        })*
-        const TESTED: &[&str] = &[$(stringify!($name)),*];
-    };
-}
-
-targets!(reply capabilities auth message url session certificate pfx legacy);
-
-#[test]
-fn every_target_is_tested_and_every_folder_of_the_corpus_has_its_target() {
-    let names: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
-    assert_eq!(names, TESTED);
-    for entry in fs::read_dir(corpus()).expect("the corpus") {
-        let name = entry.expect("a folder").file_name();
-        assert!(names.iter().any(|known| *known == name), "{name:?} has no target");
-    }
-}
-
-#[test]
-fn the_engine_finds_a_planted_fault_and_makes_it_small() {
-    fn planted(data: &[u8]) {
-        let text = String::from_utf8_lossy(data);
-        assert!(!(text.contains("CHUNKING") && text.ends_with('~')), "planted");
-    }
-    let mut engine = Engine::new(1, vec![b"250-mx\n250 PIPELINING\n~".to_vec()]);
-    let found = (0..RUNS * 4).find_map(|_| {
-        let input = engine.next();
-        fails(planted, &input).then_some(input)
-    });
-    assert_eq!(smallest(planted, found.expect("the fault is found")), b"CHUNKING~");
-}
-
-fn fuzz(name: &str) {
-    let target = TARGETS.iter().find(|target| target.name == name).expect("a target");
+/// Holds a target against its corpus, and against mutations of it.
+pub(crate) fn fuzz(name: &str, run: Run) {
     let seeds = seeds(name);
-    seeds.iter().for_each(|(path, input)| check(name, target.run, input, &path.display()));
+    seeds.iter().for_each(|(path, input)| check(name, run, input, &path.display()));
 
     let number = |key: &str| env::var(key).ok().map(|text| text.parse().expect("a number"));
     let time = number("EVERPOST_FUZZ_SECONDS").map(Duration::from_secs);
@@ -104,7 +62,7 @@ fn fuzz(name: &str) {
     let mut runs = 0;
     while time.map_or(runs < RUNS, |time| begin.elapsed() < time) {
         let input = engine.next();
-        check(name, target.run, &input, &format_args!("run {runs} of seed {seed}"));
+        check(name, run, &input, &format_args!("run {runs} of seed {seed}"));
         runs += 1;
     }
     println!("{name}: {runs} inputs held in {:.1} s, seed {seed}", begin.elapsed().as_secs_f64());
@@ -129,7 +87,8 @@ fn check(name: &str, run: Run, input: &[u8], origin: &dyn std::fmt::Display) {
     run(&input);
 }
 
-fn fails(run: Run, input: &[u8]) -> bool {
+/// Whether it panics.
+pub(crate) fn fails(run: Run, input: &[u8]) -> bool {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let shown = panic::take_hook();
@@ -146,7 +105,7 @@ fn fails(run: Run, input: &[u8]) -> bool {
 }
 
 /// Leaves out whatever can be left out.
-fn smallest(run: Run, mut input: Vec<u8>) -> Vec<u8> {
+pub(crate) fn smallest(run: Run, mut input: Vec<u8>) -> Vec<u8> {
     let mut part = input.len() / 2;
     while part > 0 {
         let mut at = 0;
@@ -161,18 +120,18 @@ fn smallest(run: Run, mut input: Vec<u8>) -> Vec<u8> {
 }
 
 /// Makes inputs out of others.
-struct Engine {
+pub(crate) struct Engine {
     random: fastrand::Rng,
     seeds: Vec<Vec<u8>>,
 }
 
 impl Engine {
-    fn new(seed: u64, seeds: Vec<Vec<u8>>) -> Self {
+    pub(crate) fn new(seed: u64, seeds: Vec<Vec<u8>>) -> Self {
         assert!(!seeds.is_empty(), "there is no corpus to begin with");
         Engine { random: fastrand::Rng::with_seed(seed), seeds }
     }
 
-    fn next(&mut self) -> Vec<u8> {
+    pub(crate) fn next(&mut self) -> Vec<u8> {
         let mut input = self.seed();
         for _ in 0..self.random.usize(1..=6) {
             self.mutate(&mut input);
