@@ -26,6 +26,8 @@ mod explain;
 mod failure;
 #[cfg(feature = "fault-injection")]
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod guard;
 mod late_verdict;
 mod log;

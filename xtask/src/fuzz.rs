@@ -1,7 +1,7 @@
 //! `cargo xtask fuzz`: the fuzz targets, for as long as is asked.
 //!
-//! Two engines: *mutate* is a test of the core and works wherever the tests
-//! do; *libfuzzer* looks at which code an input reaches, and so finds its way
+//! Two engines: *mutate* is a test of the core, and of `ffi-c`, and works
+//! wherever the tests do; *libfuzzer* looks at which code an input reaches, and so finds its way
 //! into the unlikely. It is built with the options that cargo-fuzz uses,
 //! which the stable compiler has as well, and needs a C++ compiler.
 
@@ -13,9 +13,23 @@ use clap::ValueEnum;
 use crate::command::{Failure, cargo, run, run_and_keep};
 use crate::root;
 
-/// The targets, in the order of `everpost::fuzzing::TARGETS`.
-pub(crate) const TARGETS: &[&str] =
-    &["reply", "capabilities", "auth", "message", "url", "session", "certificate", "pfx", "legacy"];
+/// The targets: those of `everpost::fuzzing::TARGETS` in their order, then the
+/// one of `ffi-c`.
+pub(crate) const TARGETS: &[&str] = &[
+    "reply",
+    "capabilities",
+    "auth",
+    "message",
+    "url",
+    "session",
+    "certificate",
+    "pfx",
+    "legacy",
+    ABI,
+];
+
+/// The C ABI, whose test is one of `ffi-c`.
+const ABI: &str = "abi";
 
 /// What brings the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -65,16 +79,32 @@ pub(crate) fn check() -> Result<(), Failure> {
 }
 
 fn mutate(seconds: u32, seed: Option<u64>, targets: &[&str]) -> Result<Vec<String>, Failure> {
-    let mut command = cargo(&["test", "--workspace", "--all-features", "--test", "fuzz"]);
-    command.args(["--", "--nocapture"]);
-    command.args(targets.iter().map(|name| format!("{name}::")));
-    command.env("EVERPOST_FUZZ_SECONDS", seconds.to_string());
-    if let Some(seed) = seed {
-        command.env("EVERPOST_FUZZ_SEED", seed.to_string());
+    let of_the_core = targets.iter().filter(|name| **name != ABI);
+    let of_the_core: Vec<_> = of_the_core.map(|name| format!("{name}::")).collect();
+    let mut tests = Vec::new();
+    if !of_the_core.is_empty() {
+        tests.push((["--test", "fuzz"].as_slice(), of_the_core));
     }
-    let (result, lines) = run_and_keep(command);
-    result.map_err(|failure| format!("{failure}; what failed is kept in target/fuzz"))?;
-    Ok(lines.into_iter().filter(|line| line.contains(" inputs held in ")).collect())
+    if targets.contains(&ABI) {
+        tests.push((&["--lib"], vec!["tests::fuzz::abi".to_owned()]));
+    }
+    let mut held = Vec::new();
+    let mut failed = Vec::new();
+    for (which, names) in tests {
+        let mut command = cargo(&["test", "--workspace", "--all-features"]);
+        command.args(which).args(["--", "--nocapture"]).args(names);
+        command.env("EVERPOST_FUZZ_SECONDS", seconds.to_string());
+        if let Some(seed) = seed {
+            command.env("EVERPOST_FUZZ_SEED", seed.to_string());
+        }
+        let (result, lines) = run_and_keep(command);
+        failed.extend(result.err());
+        held.extend(lines.into_iter().filter(|line| line.contains(" inputs held in ")));
+    }
+    match failed.is_empty() {
+        true => Ok(held),
+        false => Err(format!("{}; what failed is kept in target/fuzz", failed.join("; "))),
+    }
 }
 
 fn libfuzzer(seconds: u32, targets: &[&str]) -> Result<Vec<String>, Failure> {

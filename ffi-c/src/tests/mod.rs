@@ -7,6 +7,7 @@
 
 #[cfg(feature = "fault-injection")]
 mod fault;
+mod fuzz;
 mod ground;
 mod looking;
 mod parts;
