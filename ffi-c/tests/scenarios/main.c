@@ -17,6 +17,14 @@ void *give_up(scenario *it, const char *format, ...)
     return NULL;
 }
 
+void *hindered(scenario *it, const char *what, everpost_error *error)
+{
+    everpost_str why = everpost_error_message(error);
+    (void)give_up(it, "%s: %.*s", what, (int)why.len, why.data == NULL ? "" : why.data);
+    everpost_error_free(error);
+    return NULL;
+}
+
 /* A request without fields but this one. */
 static json_t *ask_plainly(scenario *it, const char *what)
 {

@@ -36,6 +36,8 @@ typedef struct {
 
 /* Notes why, unless there is a reason already. NULL, for whoever returns it. */
 void *give_up(scenario *it, const char *format, ...);
+/* As `give_up`, with what the library says; takes the error. */
+void *hindered(scenario *it, const char *what, everpost_error *error);
 
 /* Waiting (wait.c). */
 

@@ -6,15 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Takes an error of a call that must not fail. */
-static void *refused(scenario *it, const char *what, everpost_error *error)
-{
-    everpost_str why = everpost_error_message(error);
-    (void)give_up(it, "%s: %.*s", what, (int)why.len, why.data == NULL ? "" : why.data);
-    everpost_error_free(error);
-    return NULL;
-}
-
 /* Keeps what the server has said. */
 static json_t *heard(scenario *it, everpost_str text)
 {
@@ -34,7 +25,7 @@ bool server_begin(scenario *it, const json_t *options)
     if (everpost_rehearsal_start(text, EVERPOST_NUL, &it->server, &error) == EVERPOST_OK)
         json_decref(heard(it, everpost_rehearsal_listening(it->server)));
     else
-        (void)refused(it, "the server does not start", error);
+        (void)hindered(it, "the server does not start", error);
     free(text);
     return it->why[0] == '\0';
 }
@@ -56,7 +47,7 @@ json_t *server_ask(scenario *it, const json_t *request)
     if (everpost_rehearsal_control(it->server, text, EVERPOST_NUL, &said, &error) == EVERPOST_OK)
         answer = heard(it, everpost_text_view(said));
     else
-        (void)refused(it, "a request to the server", error);
+        (void)hindered(it, "a request to the server", error);
     everpost_text_free(said);
     free(text);
     json_decref(complete);

@@ -6,16 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Frees an error, and tells of it as what it made impossible. */
-static json_t *hindered(scenario *it, const char *what, everpost_error *error)
-{
-    everpost_str why = everpost_error_message(error);
-    (void)give_up(it, "%s: %.*s", what, (int)why.len, why.data == NULL ? "" : why.data);
-    everpost_error_free(error);
-    return NULL;
-}
-
-/* Room for so many, all empty; there is room for one more than needed. */
+/* Room for so many, all empty; never NULL, also for none. */
 static void *room(size_t count, size_t size)
 {
     void *made = calloc(count + 1, size);
@@ -180,7 +171,7 @@ static json_t *late_verdict(client *it, scenario *of, const json_t *what)
     it->late = NULL;
     late.id = everpost_error_late_verdict_start(before, told_send, &late, &error);
     if (late.id == 0)
-        return hindered(of, "no late verdict to wait for", error);
+        return (json_t *)hindered(of, "no late verdict to wait for", error);
     if (operation_wait(of, &late)) {
         everpost_str delivery = everpost_error_delivery(late.error);
         /* Still unknown: there was none. */
@@ -237,7 +228,7 @@ static json_t *stats(client *it, scenario *of, const json_t *what)
     json_t *counters;
     (void)what;
     if (everpost_mailer_stats_json(it->mailer, &text, &error) != EVERPOST_OK)
-        return hindered(of, "there are no stats", error);
+        return (json_t *)hindered(of, "there are no stats", error);
     counters = seen_json(everpost_text_view(text));
     everpost_text_free(text);
     return counters;
