@@ -7,7 +7,7 @@ using Everpost.Interop;
 
 namespace Everpost;
 
-/// <summary>How near its end a certificate is: a time, a share of its lifetime, or whichever comes first.</summary>
+/// <summary>How long before its end a certificate is near it: a time, a share of its lifetime, or the shorter of the two.</summary>
 public readonly struct Threshold
 {
     /// <summary>Creates a threshold.</summary>

@@ -60,6 +60,53 @@ public sealed class MailerTests
         foreach (string body in server.Bodies()) Assert.Contains("the very same", body);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Of_a_stream_what_is_left_of_it_is_sent_and_it_stays_open(int kind)
+    {
+        using var server = new Rehearsal();
+        using Mailer mailer = server.Mailer();
+        byte[] before = Encoding.ASCII.GetBytes("not of the message"), message = Messages.Simple("what is left");
+        var memory = new MemoryStream();
+        memory.Write(before, 0, before.Length);
+        memory.Write(message, 0, message.Length);
+        using Stream stream = kind switch
+        {
+            0 => memory,                               // Whose buffer may be seen.
+            1 => new MemoryStream(memory.ToArray()),   // Whose buffer may not.
+            _ => new Forward(memory),                  // Which does not even say how long it is.
+        };
+        if (kind == 2) memory.Position = before.Length;
+        else stream.Position = before.Length;
+        Receipt receipt = await mailer.SendAsync(stream);
+        Assert.Equal(1, server.Copies(receipt.MessageId));
+        string body = Assert.Single(server.Bodies());
+        Assert.StartsWith("From: app@example.org", body.Substring(body.IndexOf("From:", StringComparison.Ordinal)));
+        Assert.DoesNotContain("not of the message", body);
+        Assert.Contains("what is left", body);
+        Assert.True(stream.CanRead);
+        Assert.Equal(memory.Length, kind == 2 ? memory.Position : stream.Position);
+        // At its end there is nothing to send.
+        await Assert.ThrowsAsync<EverpostMessageException>(() => mailer.SendAsync(stream));
+    }
+
+    [Fact]
+    public async Task Raw_messages_of_a_batch_go_to_their_envelopes()
+    {
+        using var server = new Rehearsal();
+        using Mailer mailer = server.Mailer();
+        var results = await mailer.SendAllAsync(new[]
+        {
+            new RawMessage(Messages.Simple()),
+            new RawMessage(Messages.Simple(), new Envelope("bounce@example.org", "bob@example.com")),
+        });
+        Assert.Equal(
+            new[] { "ann@example.com", "bob@example.com" }, results.Select(result => Assert.Single(result.Receipt!.Accepted)));
+        await Assert.ThrowsAsync<ArgumentNullException>(() => mailer.SendAllAsync((RawMessage[])null!));
+    }
+
     [Fact]
     public async Task Five_hundred_sends_at_once_survive_the_collector_and_leave_nothing_held()
     {
@@ -188,6 +235,38 @@ public sealed class MailerTests
         thread.Start();
         thread.Join();
         Assert.True(Root.Count > 0);
+    }
+
+    /// <summary>A stream that is read once, from here to its end, as one from the network is.</summary>
+    private sealed class Forward : Stream
+    {
+        private readonly Stream inner;
+
+        internal Forward(Stream inner) => this.inner = inner;
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position
+        {
+            get => throw new NotSupportedException();
+            set => throw new NotSupportedException();
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => inner.Read(buffer, offset, count);
+
+        public override void Flush() { }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 
     private sealed class Progress : IProgress<SendResult>

@@ -2,10 +2,9 @@
 //! example that no longer fits the package fails the step, and the compiler
 //! names the line of the page.
 //!
-//! Of a snippet, `using` lines go to the top of the file; what declares types
-//! stands in a namespace of its own, and statements in a method. What they take
-//! for granted (`mailer`, `log`, types of ASP.NET Core and MimeKit) is in the
-//! stand-ins of [`PROJECT`].
+//! The `using` lines of all go to the top of the file, and statements into a
+//! method; types stay as they are. What snippets take for granted (`mailer`,
+//! `log`, types of ASP.NET Core and MimeKit) is in the stand-ins of [`PROJECT`].
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -78,24 +77,26 @@ fn file(snippets: &[Snippet<'_>]) -> String {
             file += &format!("{using}\n");
         }
     }
+    file += "\nnamespace Guide.Snippets\n{\n";
     for (number, snippet) in snippets.iter().enumerate() {
         let declares = ["public ", "internal ", "sealed ", "class "];
         let mut code = snippet.text.iter().filter(|line| !is_using(line) && !line.is_empty());
         let types = code.next().is_some_and(|line| declares.iter().any(|it| line.starts_with(it)));
-        let (before, after) = if types {
-            (format!("namespace Guide.Snippet{number}\n{{"), "}")
-        } else {
-            let head = "static class Snippet";
-            (format!("{head}{number}\n{{\nstatic async Task Run()\n{{"), "}\n}")
+        let (before, after) = match types {
+            true => (String::new(), ""),
+            false => {
+                let class = format!("static class Snippet{number}\n{{\n");
+                (class + "static async Task Run()\n{\n", "}\n}\n")
+            }
         };
-        file += &format!("\n{before}\n#line {} \"{}\"\n", snippet.line, snippet.page);
+        file += &format!("{before}#line {} \"{}\"\n", snippet.line, snippet.page);
         for line in &snippet.text {
             file += if is_using(line) { "" } else { line };
             file += "\n";
         }
-        file += &format!("#line default\n{after}\n");
+        file += &format!("#line default\n{after}");
     }
-    file
+    file + "}\n"
 }
 
 /// A directive, not a declaration.
@@ -111,7 +112,7 @@ mod tests {
                         ```sh\nls\n```\n\n```csharp\npublic class It\n{\n}\n```\n";
 
     #[test]
-    fn statements_stand_in_a_method_types_in_a_namespace_and_usings_on_top() {
+    fn statements_stand_in_a_method_types_as_they_are_and_usings_on_top() {
         let snippets = snippets_of("page.md", PAGE);
         assert_eq!(snippets.len(), 2);
         assert_eq!((snippets[0].line, snippets[1].line), (4, 14));
@@ -120,7 +121,7 @@ mod tests {
         assert!(top.contains("using Everpost;\n"));
         assert!(!rest.contains("using Everpost;"));
         assert!(rest.contains("#line 4 \"page.md\"\n\n\nusing var it = new It();\n"));
-        assert!(rest.contains("namespace Guide.Snippet1\n{\n#line 14 \"page.md\"\npublic"));
+        assert!(rest.contains("}\n}\n#line 14 \"page.md\"\npublic class It\n"));
         assert!(!file.contains("ls\n"));
     }
 }

@@ -19,18 +19,13 @@ internal abstract class Root
 
     static Root()
     {
+        // A callback must not find its code gone: let all of them come before.
         AppDomain.CurrentDomain.DomainUnload += (_, _) =>
         {
-            // A callback must not find its code gone: let all of them come before, and begin nothing new.
             unloading = true;
             Settle(TimeSpan.FromSeconds(5));
         };
-        AppDomain.CurrentDomain.ProcessExit += (_, _) =>
-        {
-            Settle(TimeSpan.FromSeconds(2));
-            // Mono would wait for the threads that have called back, and these wait for work.
-            if (Library.IsMono) NativeMethods.everpost_shutdown(2000);
-        };
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Settle(TimeSpan.FromSeconds(2));
     }
 
     /// <summary>How many are held by the library now.</summary>
@@ -76,5 +71,8 @@ internal abstract class Root
             foreach (Root root in All.Keys) root.Stop();
             Thread.Yield();
         }
+        // Mono waits for every thread that has called back to end, before it ends a process or unloads a
+        // domain; and the library's threads wait for work.
+        if (Library.IsMono) NativeMethods.everpost_shutdown(2000);
     }
 }
