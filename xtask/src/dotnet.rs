@@ -31,13 +31,11 @@ pub(crate) enum Runtime {
 /// where it can be had, on Mono.
 pub(crate) fn check() -> Result<(), Failure> {
     guide::write()?;
+    build(&[TESTS, ENDINGS, SERVICE, &guide::sources()])?;
     if has_sdk() {
-        let mut test = sdk(&["test", TESTS]);
-        test.env("EVERPOST_LIBRARY", native()?.library.as_os_str());
+        let mut test = sdk(&["test", "--no-build", TESTS]);
+        test.env("EVERPOST_LIBRARY", &native()?.library);
         run(test)?;
-        run(sdk(&["build", guide::PROJECT]))?;
-    } else {
-        build(&[TESTS, ENDINGS, SERVICE, &guide::sources()])?;
     }
     for runtime in [Runtime::CoreClr, Runtime::Mono] {
         if runtime == Runtime::Mono && !offline() {
@@ -45,28 +43,38 @@ pub(crate) fn check() -> Result<(), Failure> {
             continue;
         }
         // First: if programs do not end, it is this one that says so.
-        run(program(runtime, ENDINGS)?)?;
+        run(start(runtime, ENDINGS)?)?;
         if runtime == Runtime::Mono || !has_sdk() {
-            run(program(runtime, TESTS)?)?;
+            run(start(runtime, TESTS)?)?;
             // A process of its own: a library that was loaded stays loaded.
-            let mut without = program(runtime, TESTS)?;
+            let mut without = start(runtime, TESTS)?;
             without.arg("--without-library").env("EVERPOST_LIBRARY", "/nowhere/libeverpost.so");
             run(without)?;
         }
-        run(program(runtime, SERVICE)?)?;
+        run(start(runtime, SERVICE)?)?;
     }
     Ok(())
 }
 
-/// The command that starts a program, by the folder of its sources, which is
-/// built if need be. It finds the command `everpost` in `EVERPOST_COMMAND`.
+/// Builds a program, by the folder of its sources, and returns the command that
+/// starts it.
 pub(crate) fn program(runtime: Runtime, folder: &str) -> Result<Command, Failure> {
+    if runtime == Runtime::Mono && !offline() {
+        return Err("Mono is put together on Linux on x86-64 only".to_owned());
+    }
+    build(&[folder])?;
+    start(runtime, folder)
+}
+
+/// The command that starts a program that is built. It finds the command
+/// `everpost` in `EVERPOST_COMMAND`.
+fn start(runtime: Runtime, folder: &str) -> Result<Command, Failure> {
+    let native = native()?;
     let mut command = if runtime == Runtime::CoreClr && has_sdk() {
-        let mut command = sdk(&["run", "--project", folder, "--"]);
-        command.env("EVERPOST_LIBRARY", &native()?.library);
+        let mut command = sdk(&["run", "--no-build", "--project", folder, "--"]);
+        command.env("EVERPOST_LIBRARY", &native.library);
         command
     } else {
-        build(&[folder])?;
         let (name, ending) = match runtime {
             Runtime::CoreClr => ("coreclr", "dll"),
             Runtime::Mono => ("mono", "exe"),
@@ -76,22 +84,31 @@ pub(crate) fn program(runtime: Runtime, folder: &str) -> Result<Command, Failure
         command.arg(format!("{TOOLS}/out/{name}/{program}.{ending}"));
         command
     };
-    command.current_dir(root()).env("EVERPOST_COMMAND", &native()?.command);
+    command.current_dir(root()).env("EVERPOST_COMMAND", &native.command);
     Ok(command)
 }
 
-/// Builds programs for both runtimes without an SDK; what did not change is
-/// there already.
+/// Builds programs: with the SDK where there is one, and with the tools, which
+/// know of Mono too, where they can be had. What did not change is there
+/// already.
 fn build(programs: &[&str]) -> Result<(), Failure> {
-    if !offline() {
+    if has_sdk() {
+        for program in programs {
+            let project = program.split(':').next().unwrap_or(program);
+            run(sdk(&["build", project]))?;
+        }
+    } else if !offline() {
         return Err("there is no .NET SDK on PATH".to_owned());
     }
-    let mut setup = Command::new("bindings-dotnet/tools/setup.sh");
-    setup.arg(TOOLS).current_dir(root());
-    run(setup)?;
-    let mut build = Command::new("bindings-dotnet/tools/build.sh");
-    build.arg(TOOLS).arg(&native()?.library).args(programs).current_dir(root());
-    run(build)
+    if offline() {
+        let mut setup = Command::new("bindings-dotnet/tools/setup.sh");
+        setup.arg(TOOLS).current_dir(root());
+        run(setup)?;
+        let mut build = Command::new("bindings-dotnet/tools/build.sh");
+        build.arg(TOOLS).arg(&native()?.library).args(programs).current_dir(root());
+        run(build)?;
+    }
+    Ok(())
 }
 
 /// Whether the tools can be put together here.

@@ -20,6 +20,13 @@ internal sealed class Application : MarshalByRefObject
     internal void Begin(string address, string trust)
     {
         EverpostLog.SetHook(EverpostLogLevel.Trace, (_, _, _) => { });
+        // After the package's own handler: that one lets nothing begin any more.
+        AppDomain.CurrentDomain.DomainUnload += (_, _) =>
+        {
+            Task late = Mailer!.SendAsync(Message(Messages + 1));
+            if (late.Exception?.InnerException is not AppDomainUnloadedException)
+                Console.WriteLine("a message was taken from a domain that is being unloaded");
+        };
         Mailer = new Mailer(With($"smtps://app:secret@{address}", trust));
         Mailer.Happened += (_, _) => { };
         for (int number = 0; number < Messages; number++) sends.Add(Mailer.SendAsync(Message(number)));
