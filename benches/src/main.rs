@@ -7,7 +7,9 @@
 //! of a table take turns, round after round, and a ratio is the median of the
 //! ratios of the rounds: what disturbs the machine disturbs neighbours alike.
 
+mod bindings;
 mod delay;
+mod ground;
 mod job;
 mod peers;
 mod plan;
@@ -74,6 +76,8 @@ enum Role {
     Peer { name: String, job: String },
     /// Everpost's probe beside other programs that look at certificates
     Probe(probe::Options),
+    /// Everpost through each binding beside its core
+    Bindings(bindings::Options),
     /// The server that is probed
     #[command(hide = true)]
     ServeProbes,
@@ -95,6 +99,7 @@ fn main() -> ExitCode {
         }
         Some(Role::Peer { name, job }) => peer(&name, &job),
         Some(Role::Probe(options)) => probe::run(&options),
+        Some(Role::Bindings(options)) => bindings::run(&options),
         Some(Role::ServeProbes) => probe::serve(),
         Some(Role::Measure { command }) => probe::measure(&command),
     };

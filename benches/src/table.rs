@@ -144,7 +144,8 @@ pub(crate) fn machine(pins: bool) -> String {
     format!("{}: {processors} × {model}{pinned}{load}", std::env::consts::OS)
 }
 
-fn rate(answer: &Answer) -> f64 {
+/// Messages per second.
+pub(crate) fn rate(answer: &Answer) -> f64 {
     answer.messages as f64 / answer.seconds
 }
 

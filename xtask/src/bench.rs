@@ -4,7 +4,10 @@
 //! A peer whose runtime is missing is left out, and the run says so.
 //!
 //! `cargo xtask bench probe` sets `everpost probe` beside the programs that
-//! people look at certificates with, from Debian and PyPI.
+//! people look at certificates with, from Debian and PyPI; `cargo xtask bench
+//! bindings` sets Everpost in other languages beside its core.
+
+mod bindings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,6 +50,13 @@ pub(crate) fn bench(arguments: &[String]) -> Result<(), Failure> {
     if !arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
         let peers = target.join("peers");
         fs::create_dir_all(&peers).map_err(|error| format!("{}: {error}", peers.display()))?;
+        if let Some((first, rest)) = arguments.split_first()
+            && first == "bindings"
+        {
+            bindings::prepare(program.arg("bindings"), &peers)?;
+            program.args(rest);
+            return run(program);
+        }
         let installed = [
             ("--python", python(&peers)),
             ("--node-modules", node(&peers)),

@@ -16,6 +16,11 @@ pub(super) fn run(job: &Job, message: Message) -> Result<Answer, Box<dyn Error>>
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(send(job, message))
         }
+        // Each sender a task, as in a server.
+        "send-tasks" => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(send_from_tasks(job, message))
+        }
         "batch" => one_thread(batch(job, message)),
         _ => one_thread(send(job, message)),
     }
@@ -48,6 +53,26 @@ async fn send(job: &Job, message: Message) -> Result<Answer, Box<dyn Error>> {
             messages += 1;
         }
         Ok(messages)
+    };
+    let answer = in_parallel(job, work).await;
+    mailer.close().await;
+    answer
+}
+
+/// As `send`, from tasks of their own.
+async fn send_from_tasks(job: &Job, message: Message) -> Result<Answer, Box<dyn Error>> {
+    let mailer = mailer(job)?;
+    let work = async |_, stretch: Stretch| {
+        let (mailer, message) = (mailer.clone(), message.clone());
+        let task = tokio::spawn(async move {
+            let mut messages = 0;
+            while stretch.goes_on() {
+                mailer.send(message.clone()).await?;
+                messages += 1;
+            }
+            Ok::<u64, everpost::Error>(messages)
+        });
+        Ok(task.await??)
     };
     let answer = in_parallel(job, work).await;
     mailer.close().await;

@@ -17,7 +17,7 @@ pub(crate) use self::measure::measure;
 use self::measure::{Cost, cost_of};
 use self::programs::{Program, Scene};
 pub(crate) use self::server::serve;
-use crate::run::Helper;
+use crate::ground::Helper;
 use crate::table::{bold, cell, machine, median};
 
 type Failure = Box<dyn Error>;
