@@ -31,12 +31,9 @@ public sealed partial class Mailer
     {
         using (message)
         {
-            int status = NativeMethods.everpost_mailer_send(handle, message, out ReceiptHandle receipt, out ErrorHandle error);
-            using (receipt)
-            {
-                Errors.Check(status, error);
-                return Receipt.Read(receipt);
-            }
+            int status = NativeMethods.everpost_mailer_send(handle, message, out ReceiptHandle receipt, out IntPtr error);
+            if (status != 0) throw Errors.Take(error);
+            return Receipt.Read(receipt);
         }
     }
 
@@ -105,10 +102,10 @@ public sealed partial class Mailer
         ReadOnlySpan<byte> pinned = bytes.IsEmpty ? stackalloc byte[1] : bytes;
         int status;
         MessageHandle message;
-        ErrorHandle error;
+        IntPtr error;
         fixed (byte* start = &MemoryMarshal.GetReference(pinned))
             status = NativeMethods.everpost_message_new(start, (UIntPtr)(uint)bytes.Length, out message, out error);
-        Errors.Check(status, error);
+        if (status != 0) throw Errors.Take(error);
         return Enclose(message, envelope);
     }
 

@@ -78,7 +78,7 @@ internal static unsafe partial class NativeMethods
     // The mailer.
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_new(ConfigHandle config, out MailerHandle mailer, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_mailer_free(IntPtr mailer);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_send(MailerHandle mailer, MessageHandle message, out ReceiptHandle receipt, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_send(MailerHandle mailer, MessageHandle message, out ReceiptHandle receipt, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_send_start(MailerHandle mailer, MessageHandle message, IntPtr done, IntPtr userData, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_send_all(MailerHandle mailer, IntPtr[] messages, UIntPtr count, IntPtr each, IntPtr userData, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_send_all_start(MailerHandle mailer, IntPtr[] messages, UIntPtr count, IntPtr each, IntPtr done, IntPtr userData, out ErrorHandle error);
@@ -90,7 +90,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_stats_prometheus(MailerHandle mailer, out TextHandle text, out ErrorHandle error);
 
     // Messages.
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_message_new(byte* message, UIntPtr length, out MessageHandle handle, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_message_new(byte* message, UIntPtr length, out MessageHandle handle, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_message_from_file(byte[] path, UIntPtr length, out MessageHandle handle, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_message_set_envelope(MessageHandle message, EnvelopeHandle envelope, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_message_free(IntPtr message);

@@ -41,15 +41,19 @@ internal class Operation<T> : Root
     /// <summary>The end, with what went wrong.</summary>
     internal void Fail(Exception error) => source.TrySetException(error);
 
-    /// <summary>The end, by what a callback brought: a result or an error, which is ours to free.</summary>
+    /// <summary>The end, by what a callback brought: a result, whose handle is the reader's, or an error.</summary>
     internal void End<THandle>(IntPtr result, IntPtr error, Func<THandle, T> read) where THandle : NativeHandle, new()
     {
         try
         {
-            using THandle handle = new();
+            if (error != IntPtr.Zero)
+            {
+                Fail(Errors.Take(error));
+                return;
+            }
+            THandle handle = new();
             handle.Adopt(result);
-            if (error == IntPtr.Zero) Succeed(read(handle));
-            else Fail(Errors.Take(error));
+            Succeed(read(handle));
         }
         catch (Exception unexpected)
         {
