@@ -12,8 +12,11 @@ namespace Everpost.Endings;
 
 internal static class Program
 {
-    /// <summary>An ending takes no longer, in milliseconds, unless it hangs.</summary>
-    private const int Patience = 30_000;
+    /// <summary>
+    /// An ending takes no longer, in milliseconds, unless it hangs. Mono itself may take a minute, with or without
+    /// this package: a worker of its pool that goes to rest at the moment of the end is not woken.
+    /// </summary>
+    private const int Patience = 100_000;
 
     private static int Main(string[] arguments)
     {
