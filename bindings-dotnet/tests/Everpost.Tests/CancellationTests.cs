@@ -54,7 +54,7 @@ public sealed class CancellationTests
         var error = await Assert.ThrowsAsync<EverpostDeliveryUnknownException>(() => send);
         Assert.Equal(Delivery.Unknown, error.Delivery);
         Assert.Equal(1, server.Copies(error.MessageId!));
-        Assert.True(error.IsVerdictAwaited);
+        Assert.True(error.HasLateVerdict);
         server.Do("\"release\"");
         Assert.Equal(Delivery.Accepted, (await error.LateVerdictAsync(TimeSpan.FromSeconds(20)))!.Value);
     }
