@@ -50,6 +50,40 @@ public sealed class TokenTests
     }
 
     [Fact]
+    public async Task A_token_provider_that_throws_when_it_is_let_go_harms_nobody()
+    {
+        using var server = new Rehearsal();
+        var ended = new TaskCompletionSource<bool>();
+        var told = new TaskCompletionSource<bool>();
+        EverpostLog.SetHook(EverpostLogLevel.Error, (_, _, line) =>
+        {
+            if (line.Contains("the vault is closed")) told.TrySetResult(true);
+        });
+        try
+        {
+            using (Mailer mailer = With(server, token =>
+            {
+                token.Register(() =>
+                {
+                    ended.TrySetResult(true);
+                    throw new InvalidOperationException("the vault is closed");
+                });
+                return Task.FromResult("secret");
+            }))
+            {
+                await mailer.SendAsync(Messages.Simple());
+            }
+            await ended.Task;
+            await told.Task;
+        }
+        finally
+        {
+            EverpostLog.RemoveHook();
+        }
+        Messages.NothingIsHeld();
+    }
+
+    [Fact]
     public void A_token_provider_needs_its_user()
     {
         Assert.Throws<ArgumentException>(() => new Mailer(new MailerOptions("smtps://localhost") { TokenProvider = _ => Task.FromResult("t") }));

@@ -78,9 +78,20 @@ internal sealed class TokenRelay : Root
     internal void Asked(IntPtr request) => _ = Task.Run(() => AnswerAsync(request));
 
     /// <summary>No more questions will come: whoever still looks for a token may stop.</summary>
-    internal void Dropped() => ThreadPool.QueueUserWorkItem(_ => ended.Cancel());
+    internal void Dropped() => ThreadPool.QueueUserWorkItem(_ => Stop());
 
-    private protected override void Stop() => ended.Cancel();
+    private protected override void Stop()
+    {
+        try
+        {
+            ended.Cancel();
+        }
+        catch (Exception error)
+        {
+            // Of what the application does when its token is cancelled, which it does here.
+            LogRelay.Report(error);
+        }
+    }
 
     private async Task AnswerAsync(IntPtr request)
     {
