@@ -221,8 +221,15 @@ public sealed class MailerTests
         Stats stats = mailer.GetStats();
         Assert.StartsWith("{", stats.Json);
         Assert.True(stats.Values.Any(counter => counter.Value == 1), stats.Prometheus);
+        Assert.Equal(1, stats.Accepted);
+        Assert.Equal(1, stats.FullHandshakes);
+        Assert.Equal(1, stats.Idle + stats.Busy);
         server.Do("\"rotate\",\"chain\":\"expired\",\"restart\":true,\"goodbye\":\"rst\"");
         await Assert.ThrowsAsync<EverpostCertificateException>(() => mailer.SendAsync(Messages.Simple()));
+        stats = mailer.GetStats();
+        Assert.Equal(1, stats.NotSent);
+        Assert.True(stats.OpenFailures > 0, stats.Prometheus);
+        Assert.Equal(0, stats.Queued + stats.Refused + stats.Unknown + stats.LateVerdicts + stats.ResumedHandshakes);
         Assert.Equal(HealthStatus.Unhealthy, mailer.GetHealth().Status);
         Assert.Contains("expired", mailer.GetHealth().Json);
     }
