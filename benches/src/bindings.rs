@@ -10,9 +10,12 @@
 //! every client here does. It stands between two turns of the core, and its
 //! ratio is that to the mean of its two neighbours: a minute in which the
 //! machine has other work hits all three.
+//!
+//! The core is called in the shape that the subject has ([`CORES`]): threads
+//! that wait cost as much in Rust as anywhere. What the shape itself costs is
+//! told too.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -31,10 +34,15 @@ const GOAL: f64 = 0.9;
 /// How many messages are under way at the same time.
 const CONCURRENT: [usize; 2] = [1, 8];
 
-/// The core, as a program under `#[tokio::main]` calls it, in the share of
-/// which all are told; and as one thread does everything.
-const CORE: &str = "core";
-const CORE_ONE_THREAD: &str = "core, one thread";
+/// The ways to call the core, which have the names of what subjects are beside:
+/// from tasks of its own runtime; from threads that wait; and awaited outside of
+/// its runtime, as the event loop of another language does. All are told as
+/// shares of the first one too.
+const CORES: [(&str, &str); 3] = [
+    ("core, tasks", "send-tasks"),
+    ("core, threads", "send-blocking"),
+    ("core, awaited", "send-threads"),
+];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -67,6 +75,8 @@ struct Subject {
     how: String,
     /// With how many messages at the same time it is measured.
     concurrent: Vec<usize>,
+    /// The way to call the core that has its shape.
+    beside: String,
     /// Whether it is Everpost in another language, and has a goal to reach;
     /// otherwise it is what that language has instead.
     binding: bool,
@@ -77,7 +87,7 @@ struct Subject {
 }
 
 impl Subject {
-    fn core(label: &str, how: &str) -> Result<Self, Failure> {
+    fn core((label, how): (&str, &str)) -> Result<Self, Failure> {
         let this = std::env::current_exe()?.to_str().ok_or("the path is not Unicode")?.to_owned();
         Ok(Subject {
             label: label.to_owned(),
@@ -85,6 +95,7 @@ impl Subject {
             env: HashMap::new(),
             how: how.to_owned(),
             concurrent: CONCURRENT.into(),
+            beside: CORES[0].0.to_owned(),
             binding: false,
             warm: 0.0,
         })
@@ -104,16 +115,16 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let chosen = |subject: &Subject| {
         options.only.is_empty() || options.only.iter().any(|text| subject.label.contains(text))
     };
-    let mut subjects: Vec<Subject> = subjects.into_iter().filter(chosen).collect();
-    subjects.insert(0, Subject::core(CORE_ONE_THREAD, "send")?);
-    let core = Subject::core(CORE, "send-tasks")?;
+    let subjects: Vec<Subject> = subjects.into_iter().filter(chosen).collect();
+    let cores = CORES.map(Subject::core).into_iter().collect::<Result<Vec<_>, _>>()?;
     let ground = Ground::start()?;
     println!("{}", machine(ground.pins));
     for concurrent in CONCURRENT {
         if options.concurrent.is_none_or(|only| only == concurrent) {
-            let subjects = subjects.iter().filter(|it| it.concurrent.contains(&concurrent));
             let bench = Bench { ground: &ground, options, concurrent };
-            println!("\n{}", bench.measure(&core, &subjects.collect::<Vec<_>>())?);
+            let of = |core: &Subject| bench.turns(core, &cores, &subjects);
+            let measured = cores.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+            println!("\n{}", table(concurrent, &measured));
         }
     }
     println!("{} s in all", begin.elapsed().as_secs());
@@ -133,24 +144,44 @@ struct Turns {
     ratios: Vec<f64>,
 }
 
+/// A way to call the core, and what is beside it.
+struct Group<'a> {
+    core: (&'a Subject, Turns),
+    beside: Vec<(&'a Subject, Turns)>,
+}
+
 impl Bench<'_> {
-    fn measure(&self, core: &Subject, subjects: &[&Subject]) -> Result<String, Failure> {
-        let mut cores = Turns::default();
-        let mut turns: Vec<Turns> = subjects.iter().map(|_| Turns::default()).collect();
+    /// The turns of all that is held against a way to call the core; against
+    /// the first way also the other ways.
+    fn turns<'a>(
+        &self,
+        core: &'a Subject,
+        cores: &'a [Subject],
+        subjects: &'a [Subject],
+    ) -> Result<Group<'a>, Failure> {
+        let chosen = |it: &&Subject| {
+            it.beside == core.label
+                && it.label != core.label
+                && it.concurrent.contains(&self.concurrent)
+        };
+        let subjects = cores.iter().chain(subjects).filter(chosen);
+        let mut group = Group {
+            core: (core, Turns::default()),
+            beside: subjects.map(|subject| (subject, Turns::default())).collect(),
+        };
         for round in 1..=self.options.rounds {
             let mut before = self.turn(round, core)?;
-            for (subject, turns) in subjects.iter().zip(&mut turns) {
+            for (subject, turns) in &mut group.beside {
                 let answer = self.turn(round, subject)?;
                 let after = self.turn(round, core)?;
                 turns.ratios.push(rate(&answer) / ((rate(&before) + rate(&after)) / 2.0));
                 turns.answers.push(answer);
-                cores.answers.push(std::mem::replace(&mut before, after));
+                group.core.1.answers.push(std::mem::replace(&mut before, after));
             }
-            cores.answers.push(before);
+            group.core.1.answers.push(before);
         }
         eprint!("\r\x1b[K");
-        let rows = std::iter::once((core, &cores)).chain(subjects.iter().copied().zip(&turns));
-        Ok(table(self.concurrent, rows))
+        Ok(group)
     }
 
     fn turn(&self, round: usize, subject: &Subject) -> Result<Answer, Failure> {
@@ -163,52 +194,91 @@ impl Bench<'_> {
 }
 
 /// The figures in Markdown; what is below the goal is marked.
-fn table<'a>(concurrent: usize, rows: impl Iterator<Item = (&'a Subject, &'a Turns)>) -> String {
+fn table(concurrent: usize, groups: &[Group<'_>]) -> String {
     let title = if concurrent == 1 { "one" } else { "eight" };
     let mut text = format!(
         "### 2 KB, {title} at the same time\n\n\
-         | client | messages/s | of the core | CPU each | peak memory |\n\
-         | --- | ---: | ---: | ---: | ---: |\n"
+         | client | messages/s | of its shape | of the core | CPU each | peak memory |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: |\n"
     );
-    for (subject, Turns { answers, ratios }) in rows {
-        let rates = answers.iter().map(rate).collect();
-        let cpu = answers.iter().filter_map(|it| Some(it.cpu? / it.messages as f64)).collect();
-        let memory = answers.iter().filter_map(|it| it.peak_memory).max();
-        let name = if subject.binding { bold(&subject.label) } else { subject.label.clone() };
-        let ratio = cell(median(ratios.clone()), |ratio| {
-            let mark = if subject.binding && ratio < GOAL { " (MISSED)" } else { "" };
-            format!("{:.0} %{mark}", 100.0 * ratio)
-        });
-        // Writing to a text cannot fail.
-        let _ = writeln!(
-            text,
-            "| {name} | {} | {ratio} | {} | {} |",
-            cell(median(rates), |rate| format!("{rate:.0}")),
-            cell(median(cpu), |seconds| format!("{:.0} µs", 1e6 * seconds)),
-            cell(memory, |bytes| format!("{:.1} MB", bytes as f64 / 1e6)),
-        );
+    for group in groups {
+        let (core, turns) = &group.core;
+        // What the shape costs was measured beside the first one.
+        let shape = groups[0].beside.iter().find(|(it, _)| it.label == core.label);
+        let shape = shape.map_or(Some(1.0), |(_, turns)| median(turns.ratios.clone()));
+        text += &row(core, turns, None, shape);
+        for (subject, turns) in group.beside.iter().filter(|(it, _)| !is_core(it)) {
+            let ratio = median(turns.ratios.clone());
+            text += &row(subject, turns, ratio, ratio.zip(shape).map(|(own, shape)| own * shape));
+        }
     }
     text
+}
+
+fn is_core(subject: &Subject) -> bool {
+    CORES.iter().any(|(label, _)| *label == subject.label)
+}
+
+fn row(subject: &Subject, turns: &Turns, of_shape: Option<f64>, of_core: Option<f64>) -> String {
+    let answers = &turns.answers;
+    let rates = answers.iter().map(rate).collect();
+    let cpu = answers.iter().filter_map(|it| Some(it.cpu? / it.messages as f64)).collect();
+    let memory = answers.iter().filter_map(|it| it.peak_memory).max();
+    let percent = |ratio: f64| format!("{:.0} %", 100.0 * ratio);
+    let of_shape = cell(of_shape, |ratio| {
+        let missed = subject.binding && ratio < GOAL;
+        format!("{}{}", percent(ratio), if missed { " (MISSED)" } else { "" })
+    });
+    format!(
+        "| {} | {} | {of_shape} | {} | {} | {} |\n",
+        if subject.binding { bold(&subject.label) } else { subject.label.clone() },
+        cell(median(rates), |rate| format!("{rate:.0}")),
+        cell(of_core, percent),
+        cell(median(cpu), |seconds| format!("{:.0} µs", 1e6 * seconds)),
+        cell(memory, |bytes| format!("{:.1} MB", bytes as f64 / 1e6)),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn subject(binding: bool) -> Subject {
-        Subject { binding, ..Subject::core("C", "started").unwrap() }
+    fn turns(ratios: &[f64]) -> Turns {
+        let answer = Answer { messages: 10, total: 10, seconds: 1.0, cpu: None, peak_memory: None };
+        Turns { answers: vec![answer], ratios: ratios.to_vec() }
     }
 
-    fn row(subject: &Subject, ratios: &[f64]) -> String {
-        let answer = Answer { messages: 10, total: 10, seconds: 1.0, cpu: None, peak_memory: None };
-        let turns = Turns { answers: vec![answer], ratios: ratios.to_vec() };
-        table(8, std::iter::once((subject, &turns))).lines().last().unwrap().to_owned()
+    fn lines(binding: bool, ratios: &[f64]) -> Vec<String> {
+        let cores = CORES.map(|core| Subject::core(core).unwrap());
+        let subject = Subject {
+            label: "C".to_owned(),
+            beside: CORES[1].0.to_owned(),
+            binding,
+            ..Subject::core(CORES[1]).unwrap()
+        };
+        let groups = [
+            Group {
+                core: (&cores[0], turns(&[])),
+                beside: vec![(&cores[1], turns(&[0.5])), (&cores[2], turns(&[0.8]))],
+            },
+            Group { core: (&cores[1], turns(&[])), beside: vec![(&subject, turns(ratios))] },
+        ];
+        table(8, &groups).lines().skip(4).map(str::to_owned).collect()
     }
 
     #[test]
     fn a_binding_is_marked_when_the_median_of_its_ratios_is_below_the_goal() {
-        assert!(row(&subject(true), &[0.5, 0.95, 0.91]).contains(" 91 % |"));
-        assert!(row(&subject(true), &[0.5, 0.95, 0.89]).contains(" 89 % (MISSED) |"));
-        assert!(row(&subject(false), &[0.1]).contains(" 10 % |"), "others have no goal");
+        assert!(lines(true, &[0.5, 0.95, 0.91])[2].contains(" 91 % |"));
+        assert!(lines(true, &[0.5, 0.95, 0.89])[2].contains(" 89 % (MISSED) |"));
+        assert!(lines(false, &[0.1])[2].contains(" 10 % |"), "others have no goal");
+    }
+
+    #[test]
+    fn what_the_shape_costs_is_told_with_the_share_of_the_core() {
+        let lines = lines(true, &[0.9]);
+        assert!(lines[0].contains("core, tasks") && lines[0].contains(" 100 % |"), "{lines:?}");
+        assert!(lines[1].contains("core, threads") && lines[1].contains(" 50 % |"), "{lines:?}");
+        assert!(lines[2].contains("**C**") && lines[2].contains(" 90 % | 45 % |"), "{lines:?}");
+        assert_eq!(lines.len(), 3, "the other shapes have rows of their own");
     }
 }

@@ -300,7 +300,21 @@ fn leaf(leaf: &LeafInfo) -> Value {
         "not_before": rfc3339(leaf.not_before),
         "not_after": rfc3339(leaf.not_after),
         "der_base64": STANDARD.encode(&leaf.der),
+        "pem": pem(&leaf.der),
     })
+}
+
+fn pem(der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (line, after) = rest.split_at(rest.len().min(64));
+        pem += line;
+        pem.push('\n');
+        rest = after;
+    }
+    pem + "-----END CERTIFICATE-----\n"
 }
 
 fn message(received: &Received, body: bool) -> Value {

@@ -21,6 +21,11 @@ pub(super) fn run(job: &Job, message: Message) -> Result<Answer, Box<dyn Error>>
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(send_from_tasks(job, message))
         }
+        // Each sender a thread that waits, as where nothing is asynchronous.
+        "send-blocking" => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            send_from_threads(job, message, runtime.handle())
+        }
         "batch" => one_thread(batch(job, message)),
         _ => one_thread(send(job, message)),
     }
@@ -77,6 +82,42 @@ async fn send_from_tasks(job: &Job, message: Message) -> Result<Answer, Box<dyn 
     let answer = in_parallel(job, work).await;
     mailer.close().await;
     answer
+}
+
+/// As `send`, from threads of their own, which wait.
+fn send_from_threads(
+    job: &Job,
+    message: Message,
+    runtime: &tokio::runtime::Handle,
+) -> Result<Answer, Box<dyn Error>> {
+    let mailer = {
+        let _inside = runtime.enter();
+        mailer(job)?
+    };
+    let one = |stretch: Stretch| {
+        let mut messages = 0;
+        while stretch.goes_on() {
+            runtime.block_on(mailer.send(message.clone()))?;
+            messages += 1;
+        }
+        Ok::<u64, everpost::Error>(messages)
+    };
+    let all = |stretch: Stretch| -> Result<u64, Box<dyn Error>> {
+        std::thread::scope(|scope| {
+            let others: Vec<_> =
+                (1..job.connections).map(|_| scope.spawn(|| one(stretch))).collect();
+            let mut messages = one(stretch)?;
+            for other in others {
+                messages += other.join().map_err(|_| "a thread has panicked")??;
+            }
+            Ok(messages)
+        })
+    };
+    let warm = all(Stretch::begin(job.warm))?;
+    let stretch = Stretch::begin(job.seconds);
+    let answer = stretch.answer(all(stretch)?, warm);
+    runtime.block_on(mailer.close());
+    Ok(answer)
 }
 
 /// Many messages at once.

@@ -19,8 +19,10 @@ use std::collections::VecDeque;
 use std::error::Error as StdError;
 use std::time::Duration;
 
+use everpost::certificate::CertificateFile;
 use everpost::diagnose::Diagnosis;
-use everpost::mailer::{Events, LateVerdict};
+use everpost::mailer::{Events, ExplainOptions, LateVerdict};
+use everpost::message::{DsnReturn, Notify};
 use everpost::probe::{Probe, Target};
 use everpost::{
     Envelope, Error, Finding, Mailer, MailerBuilder, Message, Receipt, RejectedRecipient,
@@ -81,7 +83,7 @@ enum Step {
     LateVerdict {},
     Health {},
     Stats {},
-    Explain {},
+    Explain { file: Option<String> },
     Probe { target: String },
     Diagnose { from: Option<String>, to: Vec<String>, size: Option<u64> },
     Close {},
@@ -101,6 +103,16 @@ struct Addresses {
     from: String,
     to: Vec<String>,
     require_tls: bool,
+    dsn: Option<Dsn>,
+}
+
+/// What delivery reports are asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dsn {
+    envid: Option<String>,
+    r#return: Option<String>,
+    notify: Option<String>,
 }
 
 #[tokio::main]
@@ -223,8 +235,14 @@ impl Run {
                     "rotations": stats.rotations,
                 })
             }
-            Step::Explain {} => {
-                let explanation = self.mailer.explain().await;
+            Step::Explain { file } => {
+                let mut options = ExplainOptions::default();
+                if let Some(file) = file {
+                    let pem = server.fill(file.into())?;
+                    options =
+                        options.certificate_file(CertificateFile::parse(pem.as_bytes(), None)?);
+                }
+                let explanation = self.mailer.explain_with(options).await;
                 json!({
                     "fault": explanation.fault.as_str(),
                     "remedy": explanation.remedy,
@@ -325,6 +343,32 @@ impl Letter {
         if addresses.require_tls {
             envelope = envelope.require_tls();
         }
+        if let Some(dsn) = addresses.dsn {
+            envelope = dsn.ask(envelope)?;
+        }
         Ok(message.with_envelope(envelope))
+    }
+}
+
+impl Dsn {
+    fn ask(self, mut envelope: Envelope) -> Result<Envelope, Error> {
+        if let Some(envid) = self.envid {
+            envelope = envelope.with_envid(envid)?;
+        }
+        if let Some(what) = self.r#return {
+            let full = what == "full";
+            envelope =
+                envelope.with_return(if full { DsnReturn::Full } else { DsnReturn::Headers });
+        }
+        if let Some(words) = self.notify {
+            let notify = words.split(',').map(|word| match word {
+                "success" => Notify::SUCCESS,
+                "failure" => Notify::FAILURE,
+                "delay" => Notify::DELAY,
+                _ => Notify::NEVER,
+            });
+            envelope = envelope.with_notify(notify.fold(Notify::NEVER, |all, one| all | one));
+        }
+        Ok(envelope)
     }
 }

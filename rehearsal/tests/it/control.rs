@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
 use everpost_rehearsal::Rehearsal;
 use everpost_rehearsal::control::{self, Control};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -46,6 +49,10 @@ async fn a_message_a_rotation_and_a_fault_by_remote_control() {
     assert_eq!(listening["event"], "listening");
     assert_eq!(listening["host"], "localhost");
     assert!(listening["ca_pem"].as_str().unwrap().contains("BEGIN CERTIFICATE"));
+    let leaf = listening["leaf"]["pem"].as_str().unwrap();
+    let leaf = CertificateDer::from_pem_slice(leaf.as_bytes()).unwrap();
+    let der = listening["leaf"]["der_base64"].as_str().unwrap();
+    assert_eq!(base64::engine::general_purpose::STANDARD.encode(&leaf), der);
 
     let rotated = remote.ask(json!({"id": 1, "do": "rotate", "restart": true})).await;
     assert_eq!((&rotated["id"], &rotated["ok"]), (&json!(1), &json!(true)));

@@ -59,17 +59,23 @@ pub(super) fn prepare(program: &mut Command, peers: &Path) -> Result<(), Failure
     Ok(())
 }
 
+/// The ways to call the core, one of which has the shape of a subject.
+const TASKS: &str = "core, tasks";
+const THREADS: &str = "core, threads";
+const AWAITED: &str = "core, awaited";
+
 /// A subject that is Everpost in another language.
-fn binding(label: &str, command: &[&Path], how: &str) -> Value {
+fn binding(label: &str, command: &[&Path], how: &str, beside: &str) -> Value {
     let command: Vec<_> = command.iter().map(|part| part.to_string_lossy()).collect();
     json!({
-        "label": label, "command": command, "how": how, "concurrent": [1, 8], "binding": true,
+        "label": label, "command": command, "how": how, "concurrent": [1, 8], "beside": beside,
+        "binding": true,
     })
 }
 
 /// What a language has instead.
-fn peer(label: &str, command: &[&Path]) -> Value {
-    let mut subject = binding(label, command, "kept");
+fn peer(label: &str, command: &[&Path], beside: &str) -> Value {
+    let mut subject = binding(label, command, "kept", beside);
     subject["binding"] = false.into();
     subject
 }
@@ -93,8 +99,8 @@ fn c(place: &Place) -> Result<Vec<Value>, Failure> {
     compile.arg(format!("-Wl,-rpath,{}", libraries.display()));
     run(compile)?;
     Ok(vec![
-        binding("C, everpost_mailer_send", &[&program], "blocking"),
-        binding("C, everpost_mailer_send_start", &[&program], "started"),
+        binding("C, everpost_mailer_send", &[&program], "blocking", THREADS),
+        binding("C, everpost_mailer_send_start", &[&program], "started", TASKS),
     ])
 }
 
@@ -104,8 +110,9 @@ fn dotnet_runtimes(place: &Place) -> Result<Vec<Value>, Failure> {
     let source = script("dotnet/EverpostPeer.cs");
     let ways = |runtime: &str, command: &[&Path]| {
         ["Send", "SendAsync"].map(|method| {
-            let how = if method == "Send" { "blocking" } else { "tasks" };
-            let mut subject = binding(&format!("{runtime}, {method}"), command, how);
+            let (how, beside) =
+                if method == "Send" { ("blocking", THREADS) } else { ("tasks", AWAITED) };
+            let mut subject = binding(&format!("{runtime}, {method}"), command, how, beside);
             subject["warm"] = COMPILED_AS_IT_RUNS.into();
             subject["env"] = json!({ "EVERPOST_LIBRARY": place.library });
             subject
@@ -148,13 +155,13 @@ fn python_package(place: &Place) -> Result<Vec<Value>, Failure> {
     match python_with_everpost(place, &python) {
         Ok(ours) => {
             let command = [ours.as_path(), &script("everpost_peer.py")];
-            subjects.push(binding("Python, Mailer", &command, "threads"));
-            subjects.push(binding("Python, AsyncMailer", &command, "tasks"));
+            subjects.push(binding("Python, Mailer", &command, "threads", THREADS));
+            subjects.push(binding("Python, AsyncMailer", &command, "tasks", AWAITED));
         }
         Err(failure) => println!("   Python's package is left out: {failure}"),
     }
-    subjects.push(peer("smtplib", &[&python, &script("smtplib_peer.py")]));
-    subjects.push(peer("aiosmtplib", &[&python, &script("aiosmtplib_peer.py")]));
+    subjects.push(peer("smtplib", &[&python, &script("smtplib_peer.py")], THREADS));
+    subjects.push(peer("aiosmtplib", &[&python, &script("aiosmtplib_peer.py")], AWAITED));
     Ok(subjects)
 }
 
@@ -181,7 +188,7 @@ fn python_with_everpost(place: &Place, base: &Path) -> Result<PathBuf, Failure> 
 fn node_package(place: &Place) -> Result<Vec<Value>, Failure> {
     let modules = node(&place.peers)?;
     let mut nodemailer =
-        peer("nodemailer, pool", &[Path::new("node"), &script("nodemailer_peer.mjs")]);
+        peer("nodemailer, pool", &[Path::new("node"), &script("nodemailer_peer.mjs")], AWAITED);
     nodemailer["env"] = json!({ "BENCH_MODULES": modules });
     nodemailer["warm"] = COMPILED_AS_IT_RUNS.into();
     Ok(vec![nodemailer])

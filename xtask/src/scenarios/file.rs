@@ -99,6 +99,24 @@ struct Envelope {
     to: Vec<String>,
     #[serde(default)]
     require_tls: bool,
+    dsn: Option<Dsn>,
+}
+
+/// What delivery reports are asked for (RFC 3461).
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dsn {
+    envid: Option<String>,
+    r#return: Option<Return>,
+    /// `never`, or some of `success,failure,delay`.
+    notify: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Return {
+    Full,
+    Hdrs,
 }
 
 fn empty() -> Value {
@@ -204,7 +222,8 @@ fn spelled_out(step: &Step) -> Result<Value, String> {
         "event" => &[("event", Value::Null)],
         "probe" => &[("target", Value::Null)],
         "diagnose" => &[("from", Value::Null), ("to", json!([])), ("size", Value::Null)],
-        "late_verdict" | "health" | "stats" | "explain" | "close" => &[],
+        "explain" => &[("file", Value::Null)],
+        "late_verdict" | "health" | "stats" | "close" => &[],
         other => return Err(format!("there is no step {other:?}")),
     };
     if let Some(name) = step.rest.keys().find(|name| !fields.iter().any(|(it, _)| it == name)) {
@@ -228,7 +247,14 @@ impl Letters {
 
     fn envelope(&self) -> Value {
         let Some(it) = &self.envelope else { return Value::Null };
-        json!({ "from": it.from, "to": it.to, "require_tls": it.require_tls })
+        let dsn = it.dsn.as_ref().map(|dsn| {
+            let back = dsn.r#return.as_ref().map(|back| match back {
+                Return::Full => "full",
+                Return::Hdrs => "hdrs",
+            });
+            json!({ "envid": dsn.envid, "return": back, "notify": dsn.notify })
+        });
+        json!({ "from": it.from, "to": it.to, "require_tls": it.require_tls, "dsn": dsn })
     }
 
     fn raw(&self, id: &str) -> String {
