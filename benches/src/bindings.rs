@@ -122,8 +122,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     for concurrent in CONCURRENT {
         if options.concurrent.is_none_or(|only| only == concurrent) {
             let bench = Bench { ground: &ground, options, concurrent };
-            let of = |core: &Subject| bench.turns(core, &cores, &subjects);
-            let measured = cores.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+            let groups = cores.iter().map(|core| bench.turns(core, &cores, &subjects));
+            let measured = groups.collect::<Result<Vec<_>, _>>()?;
             println!("\n{}", table(concurrent, &measured));
         }
     }

@@ -35,6 +35,27 @@ public sealed class MailerTests
     }
 
     [Fact]
+    public async Task A_receipt_outlives_its_mailer_and_tells_its_json_when_it_is_asked()
+    {
+        using var server = new Rehearsal();
+        Receipt blocking, awaited, batched;
+        using (Mailer mailer = server.Mailer())
+        {
+            blocking = mailer.Send(Messages.Simple());
+            awaited = await mailer.SendAsync(Messages.Simple());
+            using var message = new MailMessage("app@example.org", "ann@example.com", "One of one", "Body");
+            batched = Assert.Single(await mailer.SendAllAsync(new[] { message })).Receipt!;
+        }
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        foreach (Receipt receipt in new[] { blocking, awaited, batched })
+        {
+            Assert.Contains(receipt.MessageId, receipt.Json);
+            Assert.Contains("everpost.receipt/1", receipt.Json);
+        }
+    }
+
+    [Fact]
     public async Task A_message_comes_from_bytes_memory_a_stream_or_a_file()
     {
         using var server = new Rehearsal();
