@@ -11,6 +11,7 @@
 
 pub mod log;
 mod per_process;
+mod wait;
 
 use std::future::Future;
 use std::io;
@@ -22,6 +23,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 pub use per_process::PerProcess;
+pub use wait::wait_for;
 
 /// The most threads: the work is waiting for the network.
 const MOST_THREADS: usize = 4;

@@ -1,3 +1,6 @@
+use std::pin::pin;
+use std::task::Poll;
+
 use super::*;
 
 #[test]
@@ -29,4 +32,28 @@ fn a_value_that_cannot_be_made_is_tried_again() {
     let value = PerProcess::<u8>::new();
     assert_eq!(value.get_or_try_init(|| Err("not now")), Err("not now"));
     assert_eq!(value.get_or_try_init(|| Ok::<_, &str>(7)), Ok(&7));
+}
+
+#[test]
+fn a_future_that_is_waited_for_in_turns_comes_to_its_end() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let mut tell = Some(tell);
+    let mut future = pin!(async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        told.await
+    });
+    let said = loop {
+        match wait_for(future.as_mut(), Duration::from_millis(2)).unwrap() {
+            Poll::Ready(said) => break said.unwrap(),
+            Poll::Pending => drop(tell.take().map(|tell| tell.send("done"))),
+        }
+    };
+    assert_eq!(said, "done");
+}
+
+#[test]
+fn waiting_in_turns_is_refused_on_a_thread_of_the_runtime() {
+    let task = spawn(async { wait_for(pin!(async {}), Duration::ZERO) }).unwrap();
+    let refused = block_on(task).unwrap().unwrap();
+    assert!(matches!(refused, Err(RunError::WrongThread)));
 }

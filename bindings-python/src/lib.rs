@@ -1,0 +1,49 @@
+//! `everpost._native`: the private layer beneath the Python package.
+//!
+//! It holds what is native, runs operations without the GIL, and carries
+//! results and errors over. What users see is written in Python.
+//!
+//! Invariant: threads of the runtime never wait for the GIL; see [`errand`]
+//! and [`operation`].
+
+mod channel;
+mod content;
+mod errand;
+mod failure;
+mod mailer;
+mod operation;
+mod receipt;
+mod rehearsal;
+mod settings;
+mod token;
+mod verdict;
+
+use pyo3::prelude::*;
+
+/// The native layer. Private: its names may change in any version.
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use super::{
+        channel::{Channel, Operation},
+        close_errands,
+        mailer::NativeMailer,
+        receipt::Receipt,
+        rehearsal::Rehearsal,
+        token::TokenRequest,
+        verdict::LateVerdict,
+        version,
+    };
+}
+
+/// The version of the library.
+#[pyfunction]
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Makes no more calls into Python: the interpreter is on its way out.
+#[pyfunction]
+fn close_errands() {
+    errand::close();
+}

@@ -1,0 +1,164 @@
+//! Operations: work that is waited for on the calling thread, or that
+//! completes a future of an event loop.
+//!
+//! ```text
+//! blocking: work ─▶ this thread, without the GIL, looking up for signals
+//! asyncio:  work ─▶ runtime ─▶ Channel ─▶ the loop's thread ─▶ the future
+//! ```
+//!
+//! Invariant: threads of the runtime never wait for the GIL, so Python code
+//! that holds it for long delays no connection.
+
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use everpost_runtime::{handle, wait_for};
+use futures_util::FutureExt as _;
+use pyo3::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+use crate::channel::{Channel, Operation};
+use crate::failure::{Failure, OrRaise as _, Outcome};
+
+/// How long a blocked thread does not look for signals.
+const LOOK_UP: Duration = Duration::from_millis(50);
+
+/// What an operation is about, for the day it is lost.
+#[derive(Clone, Copy)]
+pub(crate) enum About {
+    /// A message: of one that is lost nothing is known.
+    Message,
+    /// Anything else.
+    Other,
+}
+
+impl About {
+    fn panicked(self) -> Failure {
+        Failure::panicked(matches!(self, About::Message))
+    }
+}
+
+/// The result of work, as Python gets it.
+pub(crate) trait Answer: Send + 'static {
+    /// Makes the object, on a thread that holds the GIL.
+    fn answer(self, py: Python<'_>) -> PyResult<Py<PyAny>>;
+}
+
+impl Answer for () {
+    fn answer(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(py.None())
+    }
+}
+
+impl Answer for String {
+    fn answer(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        Ok(self.into_pyobject(py)?.into_any().unbind())
+    }
+}
+
+impl<T: Answer> Answer for Option<T> {
+    fn answer(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.map_or_else(|| Ok(py.None()), |some| some.answer(py))
+    }
+}
+
+/// Where a result goes: nowhere but back to the caller, who waits; or to a
+/// future of a loop, by the loop's channel.
+pub(crate) type Way<'py> = Option<(PyRef<'py, Channel>, Py<PyAny>)>;
+
+/// Does work and waits for it, or starts it and returns the operation.
+pub(crate) fn run<T, W>(
+    py: Python<'_>,
+    way: Way<'_>,
+    about: About,
+    work: impl FnOnce(CancellationToken) -> W,
+) -> PyResult<Py<PyAny>>
+where
+    T: Answer,
+    W: Future<Output = Outcome<T>> + Send + 'static,
+{
+    match way {
+        None => wait(py, about, work)?.answer(py),
+        Some((channel, future)) => {
+            let operation = start(py, &channel, future, about, work)?;
+            Ok(Py::new(py, operation)?.into_any())
+        }
+    }
+}
+
+/// As [`run`], for work that is dropped when it is cancelled.
+pub(crate) fn run_plain<T, W>(py: Python<'_>, way: Way<'_>, work: W) -> PyResult<Py<PyAny>>
+where
+    T: Answer,
+    W: Future<Output = Outcome<T>> + Send + 'static,
+{
+    run(py, way, About::Other, |left| async move {
+        tokio::select! {
+            biased;
+            () = left.cancelled() => Err(Failure::cancelled()),
+            result = work => result,
+        }
+    })
+}
+
+/// Waits without the GIL. A signal whose handler raises cancels the work; what
+/// is known of it then is the cause of the exception, unless nothing happened.
+pub(crate) fn wait<T, W>(
+    py: Python<'_>,
+    about: About,
+    work: impl FnOnce(CancellationToken) -> W,
+) -> PyResult<T>
+where
+    T: Send,
+    W: Future<Output = Outcome<T>> + Send,
+{
+    let left = CancellationToken::new();
+    let mut work = pin!(AssertUnwindSafe(work(left.clone())).catch_unwind());
+    let mut signal: Option<PyErr> = None;
+    loop {
+        let polled = py.detach(|| wait_for(work.as_mut(), LOOK_UP));
+        let Poll::Ready(result) = polled.or_raise(py)? else {
+            if signal.is_none() {
+                signal = py.check_signals().err().inspect(|_| left.cancel());
+            }
+            continue;
+        };
+        let result = result.unwrap_or_else(|_| Err(about.panicked()));
+        return match (signal, result) {
+            (None, result) => result.or_raise(py),
+            (Some(signal), Err(failure)) if !failure.is_cancelled() => {
+                signal.set_cause(py, Some(failure.exception(py)));
+                Err(signal)
+            }
+            (Some(signal), _) => Err(signal),
+        };
+    }
+}
+
+/// Starts work whose result completes `future`.
+pub(crate) fn start<T, W>(
+    py: Python<'_>,
+    channel: &Channel,
+    future: Py<PyAny>,
+    about: About,
+    work: impl FnOnce(CancellationToken) -> W,
+) -> PyResult<Operation>
+where
+    T: Answer,
+    W: Future<Output = Outcome<T>> + Send + 'static,
+{
+    let runtime = handle().or_raise(py)?;
+    let left = CancellationToken::new();
+    let (operation, completion) = channel.begin(future, left.clone());
+    let work = AssertUnwindSafe(work(left)).catch_unwind();
+    runtime.spawn(async move {
+        let result = work.await.unwrap_or_else(|_| Err(about.panicked()));
+        completion.complete(Box::new(move |py| match result {
+            Ok(value) => value.answer(py),
+            Err(failure) => Err(failure.exception(py)),
+        }));
+    });
+    Ok(operation)
+}
