@@ -36,6 +36,11 @@ impl Failure {
         Failure::own(ErrorKind::InvalidMessage, message, hint)
     }
 
+    /// The mailer was closed, by the parent of this process.
+    pub(crate) fn closed() -> Self {
+        Failure::own(ErrorKind::Closed, "the mailer is closed", "make another mailer")
+    }
+
     /// The operation was cancelled before it came to its end.
     pub(crate) fn cancelled() -> Self {
         let hint = "it was cancelled by the program itself";

@@ -6,10 +6,15 @@
 //! Invariant: threads of the runtime never wait for the GIL; see [`errand`]
 //! and [`operation`].
 
+mod batch;
+mod certificate;
 mod channel;
 mod content;
 mod errand;
+mod events;
 mod failure;
+mod log;
+mod look;
 mod mailer;
 mod operation;
 mod receipt;
@@ -17,6 +22,7 @@ mod rehearsal;
 mod settings;
 mod token;
 mod verdict;
+mod watch;
 
 use pyo3::prelude::*;
 
@@ -25,14 +31,20 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use super::{
+        batch::Batch,
+        certificate::NativeFile,
         channel::{Channel, Operation},
         close_errands,
+        events::NativeEvents,
+        log::log_level,
+        look::{diagnose, explain, probe},
         mailer::NativeMailer,
         receipt::Receipt,
         rehearsal::Rehearsal,
         token::TokenRequest,
         verdict::LateVerdict,
         version,
+        watch::NativeWatch,
     };
 }
 

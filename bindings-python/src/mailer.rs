@@ -1,11 +1,13 @@
 //! The mailer behind `Mailer` and `AsyncMailer`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use everpost::MailerBuilder;
 use everpost_runtime::PerProcess;
 use pyo3::prelude::*;
 
+use crate::batch::Batch;
 use crate::content::{Addresses, Content, message};
 use crate::failure::{Failure, OrRaise as _, Outcome};
 use crate::operation::{About, Way, run, run_plain};
@@ -17,11 +19,16 @@ use crate::verdict::time;
 pub(crate) struct NativeMailer {
     builder: MailerBuilder,
     current: PerProcess<everpost::Mailer>,
+    /// A child of a process that has closed it shall not open it again.
+    closed: AtomicBool,
 }
 
 impl NativeMailer {
     /// The mailer of this process.
     pub(crate) fn current(&self) -> Outcome<&everpost::Mailer> {
+        if self.closed.load(Ordering::Acquire) && self.current.get().is_none() {
+            return Err(Failure::closed());
+        }
         Ok(self.current.get_or_try_init(|| self.builder.clone().build())?)
     }
 }
@@ -31,7 +38,7 @@ impl NativeMailer {
     #[new]
     fn new(py: Python<'_>, settings: Settings) -> PyResult<Self> {
         let builder = settings.builder().or_raise(py)?;
-        let mailer = NativeMailer { builder, current: PerProcess::new() };
+        let mailer = NativeMailer { builder, current: PerProcess::new(), closed: AtomicBool::new(false) };
         // Roots may have to be read from a disk.
         py.detach(|| mailer.current().map(drop)).or_raise(py)?;
         Ok(mailer)
@@ -76,11 +83,17 @@ impl NativeMailer {
     #[pyo3(signature = (timeout, way=None))]
     fn close(&self, py: Python<'_>, timeout: Option<f64>, way: Way<'_>) -> PyResult<Py<PyAny>> {
         let mailer = self.current().or_raise(py)?.clone();
+        self.closed.store(true, Ordering::Release);
         run_plain(py, way, async move {
             let limit = timeout.map_or(Duration::MAX, time);
             let closed = tokio::time::timeout(limit, mailer.close()).await;
             closed.map_err(|_| Failure::late())
         })
+    }
+
+    /// Many messages at once.
+    fn batch(&self, py: Python<'_>) -> PyResult<Batch> {
+        Ok(Batch::new(self.current().or_raise(py)?.clone()))
     }
 
     fn health(&self, py: Python<'_>) -> PyResult<String> {

@@ -22,7 +22,13 @@ class _Reader(Protocol):
 
 
 MessageLike: TypeAlias = Union[
-    "Message[Any, Any]", EmailMessage, "Buffer", str, "os.PathLike[str]", "os.PathLike[bytes]", _Reader
+    "Message[Any, Any]",
+    EmailMessage,
+    "Buffer",
+    str,
+    "os.PathLike[str]",
+    "os.PathLike[bytes]",
+    _Reader,
 ]
 """What can be sent: a message of :mod:`email`, its bytes or text, a file that
 was opened for reading, or the path of a file (:class:`pathlib.Path`; a ``str``

@@ -155,10 +155,10 @@ def settings(url: str | None, options: Mapping[str, Any], ask: object = None) ->
     if unknown:
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
     given = {key: value for key, value in options.items() if value is not None}
-    trusted = _as_list(given.get("trust"))
-    pairs = [("trust", os.fspath(one)) for one in trusted if not _is_bytes(one)]
-    pairs += [("pin", one) for one in _as_list(given.get("pin"))]
-    pairs += [(key, _text(key, value)) for key, value in given.items() if key not in _OWN]
+    trust, trust_pem = roots(given.get("trust"))
+    pairs = [("trust", one) for one in trust]
+    pairs += [("pin", one) for one in as_list(given.get("pin"))]
+    pairs += [(key, _written(key, value)) for key, value in given.items() if key not in _OWN]
     return {
         "url": url,
         "host": given.get("host"),
@@ -167,12 +167,20 @@ def settings(url: str | None, options: Mapping[str, Any], ask: object = None) ->
         "username": given.get("username"),
         "password": given.get("password"),
         "token": ask,
-        "trust_pem": [bytes(one) for one in trusted if _is_bytes(one)],
+        "trust_pem": trust_pem,
         "identity": _identity(given.get("identity")),
     }
 
 
-def _as_list(value: Any) -> list[Any]:
+def roots(trust: Trust | Sequence[Trust] | None) -> tuple[list[str], list[bytes]]:
+    """Whom to trust: by name or path, and by PEM."""
+    given = as_list(trust)
+    names = [os.fspath(one) for one in given if not _is_bytes(one)]
+    return names, [bytes(one) for one in given if _is_bytes(one)]
+
+
+def as_list(value: Any) -> list[Any]:
+    """One or several as a list."""
     if value is None:
         return []
     return list(value) if isinstance(value, Sequence) and not _is_one(value) else [value]
@@ -186,20 +194,21 @@ def _is_bytes(value: object) -> bool:
     return isinstance(value, (bytes, bytearray, memoryview))
 
 
-def _text(key: str, value: Any) -> str:
+def _written(key: str, value: Any) -> str:
     """A value as the URL writes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if key in _TIMES:
-        return milliseconds(value)
     if key in _LISTS:
-        return ",".join(_as_list(value))
+        return ",".join(as_list(value))
     if key == "rate" and isinstance(value, tuple):
         messages, time = value
         return f"{messages}/{milliseconds(time)}"
-    if isinstance(value, float):
-        raise TypeError(f"{key} is a whole number")
-    return str(value)
+    return text(value, is_time=key in _TIMES)
+
+
+def text(value: Any, *, is_time: bool) -> str:
+    """A value as options are written."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return milliseconds(value) if is_time else str(value)
 
 
 def seconds(time: Time | None) -> float | None:
