@@ -114,9 +114,8 @@ impl Shared {
             self.event_loop.bind(py).call_method1(intern!(py, "call_soon_threadsafe"), (look,))
         });
         if asked.is_err() {
-            let lost = std::mem::take(
-                &mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner),
-            );
+            let lost =
+                std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
             drop(lost);
         }
     }
@@ -170,9 +169,7 @@ fn fulfil(future: &Bound<'_, PyAny>, result: PyResult<Py<PyAny>>) -> PyResult<()
     let py = future.py();
     match result {
         Ok(value) => future.call_method1(intern!(py, "set_result"), (value,))?,
-        Err(error) => {
-            future.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?
-        }
+        Err(error) => future.call_method1(intern!(py, "set_exception"), (error.into_value(py),))?,
     };
     Ok(())
 }

@@ -103,7 +103,9 @@ impl Failure {
             Failure::Core(error) => format!("{error:?}"),
             Failure::Own { kind, delivery, message, hint } => {
                 let at = Stage::Prepare;
-                format!("{kind} at {at}: {message}\n  delivery:   {delivery}\n  hint:       {hint}\n")
+                format!(
+                    "{kind} at {at}: {message}\n  delivery:   {delivery}\n  hint:       {hint}\n"
+                )
             }
             Failure::Python(_) => String::new(),
         }

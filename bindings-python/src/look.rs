@@ -16,7 +16,7 @@ use crate::settings::Settings;
 pub(crate) type Options = Vec<(String, String)>;
 
 /// What a text names as a target.
-pub(crate) fn target(text: &str) -> Result<Target, Failure> {
+pub(crate) fn parse_target(text: &str) -> Result<Target, Failure> {
     text.parse().map_err(|error: everpost::probe::ParseTargetError| {
         let hint = "give host, host:465, smtp://host or smtps://host";
         Failure::config(error.to_string(), hint)
@@ -25,16 +25,16 @@ pub(crate) fn target(text: &str) -> Result<Target, Failure> {
 
 /// Looks at a server, trusting nothing; the report in JSON.
 #[pyfunction]
-#[pyo3(signature = (target_, options, trust_pem, compare, way=None))]
+#[pyo3(signature = (target, options, trust_pem, compare, way=None))]
 pub(crate) fn probe(
     py: Python<'_>,
-    target_: &str,
+    target: &str,
     options: Options,
     trust_pem: Vec<Vec<u8>>,
     compare: Option<PyRef<'_, NativeFile>>,
     way: Way<'_>,
 ) -> PyResult<Py<PyAny>> {
-    let target = target(target_).or_raise(py)?;
+    let target = parse_target(target).or_raise(py)?;
     let mut builder = Probe::builder();
     for (key, value) in &options {
         builder = builder.set(key, value).or_raise(py)?;

@@ -38,7 +38,8 @@ impl NativeMailer {
     #[new]
     fn new(py: Python<'_>, settings: Settings) -> PyResult<Self> {
         let builder = settings.builder().or_raise(py)?;
-        let mailer = NativeMailer { builder, current: PerProcess::new(), closed: AtomicBool::new(false) };
+        let mailer =
+            NativeMailer { builder, current: PerProcess::new(), closed: AtomicBool::new(false) };
         // Roots may have to be read from a disk.
         py.detach(|| mailer.current().map(drop)).or_raise(py)?;
         Ok(mailer)

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::failure::{Failure, OrRaise as _, Outcome};
-use crate::look::target;
+use crate::look::parse_target;
 use crate::operation::{Way, run_plain};
 
 /// A watch that runs until it is closed or dropped, in the process that
@@ -57,7 +57,7 @@ impl Plan {
             None => Config::default(),
         };
         for text in &self.targets {
-            config.entries.push(Entry::new(target(text)?));
+            config.entries.push(Entry::new(parse_target(text)?));
         }
         let mut trust: Vec<TrustRoots> =
             self.trust.iter().map(|one| one.parse()).collect::<Result<_, _>>()?;
@@ -99,9 +99,8 @@ impl NativeWatch {
     #[new]
     fn new(py: Python<'_>, plan: Plan) -> PyResult<Self> {
         // It reads roots and files.
-        let watch = py
-            .detach(|| Outcome::Ok(everpost::watch::Watch::new(plan.config()?)?))
-            .or_raise(py)?;
+        let watch =
+            py.detach(|| Outcome::Ok(everpost::watch::Watch::new(plan.config()?)?)).or_raise(py)?;
         let stop = CancellationToken::new();
         let running = Running {
             events: Arc::new(Mutex::new(watch.events())),

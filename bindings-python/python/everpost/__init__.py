@@ -14,13 +14,33 @@ from __future__ import annotations
 
 import atexit as _atexit
 
-from everpost import _native, errors
+from everpost import _native
 from everpost._message import Envelope, MessageLike
 from everpost._native import Receipt
 from everpost._options import Options
 from everpost.aio import AsyncMailer
 from everpost.certificate import CertificateFile
-from everpost.errors import *  # noqa: F403
+from everpost.errors import (
+    AuthenticationError,
+    CancelledError,
+    CertificateError,
+    ClosedError,
+    ConfigError,
+    ConnectError,
+    DataRefusedError,
+    DeliveryUnknownError,
+    DnsError,
+    Error,
+    InternalError,
+    MessageError,
+    ProtocolError,
+    RecipientsRefusedError,
+    RejectedError,
+    SenderRefusedError,
+    TimeoutError,
+    TlsError,
+    UnsupportedError,
+)
 from everpost.mailer import Mailer
 from everpost.probing import adiagnose, aprobe, diagnose, probe
 from everpost.reports import Certificate, CertificateReport, Diagnosis, Explanation, Finding, Report
@@ -31,24 +51,43 @@ __version__: str = _native.version()
 
 __all__ = [
     "AsyncMailer",
+    "AuthenticationError",
+    "CancelledError",
     "Certificate",
+    "CertificateError",
     "CertificateFile",
     "CertificateReport",
+    "ClosedError",
+    "ConfigError",
+    "ConnectError",
+    "DataRefusedError",
+    "DeliveryUnknownError",
     "Diagnosis",
+    "DnsError",
     "Envelope",
+    "Error",
     "Event",
     "Explanation",
     "Finding",
     "Health",
+    "InternalError",
     "Mailer",
+    "MessageError",
     "MessageLike",
     "Options",
+    "ProtocolError",
     "Receipt",
+    "RecipientsRefusedError",
+    "RejectedError",
     "Rejection",
     "Reply",
     "Report",
     "SendResult",
+    "SenderRefusedError",
     "Stats",
+    "TimeoutError",
+    "TlsError",
+    "UnsupportedError",
     "WatchEvent",
     "__version__",
     "adiagnose",
@@ -58,6 +97,5 @@ __all__ = [
     "probe",
     "watch",
 ]
-__all__ += errors.__all__  # noqa: PLE0605
 
 _atexit.register(_native.close_errands)

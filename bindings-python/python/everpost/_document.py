@@ -33,6 +33,10 @@ class Document:
     def _maybe(cls, data: Mapping[str, Any] | None) -> Self | None:
         return None if data is None else cls._read(data)
 
+    def _text(self, key: str) -> str | None:
+        text: str | None = self._data.get(key)
+        return text
+
     def to_dict(self) -> dict[str, Any]:
         """All fields, as the schema of the JSON has them."""
         return dict(self._data)

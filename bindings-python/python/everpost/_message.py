@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage, Message
 from email.parser import BytesHeaderParser
 from email.utils import getaddresses
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, Optional, Protocol, TypeAlias, Union
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,25 +17,22 @@ if TYPE_CHECKING:
 __all__ = ["Envelope", "MessageLike"]
 
 
-class _Reader(Protocol):
-    def read(self) -> bytes | str: ...
+class Reader(Protocol):
+    """A file that was opened for reading."""
+
+    def read(self) -> bytes | str:
+        """Read all of it."""
 
 
 MessageLike: TypeAlias = Union[
-    "Message[Any, Any]",
-    EmailMessage,
-    "Buffer",
-    str,
-    "os.PathLike[str]",
-    "os.PathLike[bytes]",
-    _Reader,
+    "Message[Any, Any]", "Buffer", str, "os.PathLike[str]", "os.PathLike[bytes]", Reader
 ]
 """What can be sent: a message of :mod:`email`, its bytes or text, a file that
 was opened for reading, or the path of a file (:class:`pathlib.Path`; a ``str``
 is the text of a message)."""
 
 Addresses: TypeAlias = tuple[
-    Union[str, None], list[str], Union[str, None], Union[str, None], Union[str, None], bool
+    Optional[str], list[str], Optional[str], Optional[str], Optional[str], bool
 ]
 
 
@@ -129,7 +126,7 @@ def _flat(message: Message[Any, Any]) -> bytes:
     policy = message.policy.clone(linesep="\r\n")
     if isinstance(message, EmailMessage) and not _is_ascii(message):
         # Addresses beyond ASCII have no other form (RFC 6532).
-        policy = policy.clone(utf8=True)
+        policy = policy.clone(utf8=True)  # type: ignore[call-arg]
     return message.as_bytes(policy=policy)
 
 

@@ -2,7 +2,7 @@
 
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias, final, overload
+from typing import Any, TypeAlias, final, overload
 
 from everpost.errors import Error
 from everpost.results import Rejection, Reply

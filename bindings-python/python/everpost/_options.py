@@ -19,10 +19,10 @@ Size: TypeAlias = Union[int, str]
 
 Path: TypeAlias = Union[str, "os.PathLike[str]"]
 
-Trust: TypeAlias = Union[Path, bytes]
+Trust: TypeAlias = Union[str, "os.PathLike[str]", bytes]
 """Roots: "system", "mozilla", the path of a PEM file, or the PEM itself as bytes."""
 
-Token: TypeAlias = "Callable[[], str] | Callable[[], Awaitable[str]]"
+Token: TypeAlias = Union["Callable[[], str]", "Callable[[], Awaitable[str]]"]
 """Asked for an OAuth 2.0 access token: for each new session, and again when the
 server has refused one."""
 

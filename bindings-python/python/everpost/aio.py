@@ -84,7 +84,7 @@ class AsyncMailer:
         sender: str | None = None,
         recipients: str | Sequence[str] | None = None,
         envelope: Envelope | None = None,
-        timeout: Time | None = None,  # noqa: ASYNC109
+        timeout: Time | None = None,
     ) -> Receipt:
         """Send a message, and return when the server has accepted it.
 
@@ -160,7 +160,7 @@ class AsyncMailer:
     async def late_verdict(
         self,
         error: Error,
-        timeout: Time | None = None,  # noqa: ASYNC109
+        timeout: Time | None = None,
     ) -> Receipt | None:
         """Wait for the verdict on a message whose delivery was unknown.
 
@@ -172,7 +172,7 @@ class AsyncMailer:
         receipt: Receipt | None = await self._home.run(late.wait, _options.seconds(timeout))
         return receipt
 
-    async def aclose(self, timeout: Time | None = None) -> None:  # noqa: ASYNC109
+    async def aclose(self, timeout: Time | None = None) -> None:
         """Take no more messages, wait for those that were taken, and say QUIT.
 
         Raises:

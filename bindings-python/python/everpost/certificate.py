@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from everpost import _native
@@ -13,6 +12,7 @@ from everpost.reports import Certificate, CertificateReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from everpost._options import Path, Trust
 

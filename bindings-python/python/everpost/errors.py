@@ -273,7 +273,7 @@ class _ResponseError(Error):
     """What the kin of ``smtplib.SMTPResponseException`` have in common."""
 
     smtp_code: int
-    smtp_error: bytes
+    smtp_error: Any
 
     def __init__(
         self,
@@ -289,7 +289,7 @@ class _ResponseError(Error):
         self.smtp_code = -1 if reply is None else reply.code
         text = self.message if reply is None else reply.text
         self.smtp_error = text.encode()
-        self.args = (self.smtp_code, self.smtp_error)
+        self.args: Any = (self.smtp_code, self.smtp_error)
 
 
 class AuthenticationError(_ResponseError, smtplib.SMTPAuthenticationError):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from everpost import _log, _native, _options
 from everpost._message import Envelope, addresses, content
 from everpost._token import asker
-from everpost.errors import Error
 from everpost.reports import Explanation
 from everpost.results import Event, Health, SendResult, Stats
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from everpost._native import Receipt
     from everpost._options import Options, Time
     from everpost.certificate import CertificateFile
+    from everpost.errors import Error
 
 __all__ = ["Mailer"]
 

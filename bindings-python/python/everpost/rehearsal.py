@@ -151,7 +151,7 @@ class Rehearsal:
         leaf: dict[str, Any] = self.request({"do": "present", "chain": chain})["leaf"]
         return leaf
 
-    def inject(self, at: Any, action: Any, *, on: Any = "next", keep: bool | None = None) -> int:
+    def inject(self, at: Any, action: Any, *, on: Any = "any", keep: bool | None = None) -> int:
         """Misbehave ``at`` a stage, and return the number of the fault."""
         request = {"do": "inject", "at": at, "action": action, "on": on}
         if keep is not None:

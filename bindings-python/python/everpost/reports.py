@@ -57,7 +57,7 @@ class Finding(Document):
     @property
     def remedy(self) -> str | None:
         """What to do about it."""
-        return self._data["remedy"]
+        return self._text("remedy")
 
     @property
     def evidence(self) -> dict[str, str]:
@@ -134,7 +134,8 @@ class Certificate(Leaf):
     @property
     def key_bits(self) -> int | None:
         """The size of its key."""
-        return self._data["key_bits"]
+        bits: int | None = self._data["key_bits"]
+        return bits
 
     @property
     def signature_algorithm(self) -> str:
@@ -227,7 +228,8 @@ class AddressReport(Document):
     @property
     def tls(self) -> dict[str, Any] | None:
         """Protocol, cipher and group; None without TLS."""
-        return self._data["tls"]
+        tls: dict[str, Any] | None = self._data["tls"]
+        return tls
 
     @property
     def timings(self) -> dict[str, float | None]:
@@ -237,7 +239,8 @@ class AddressReport(Document):
     @property
     def capabilities(self) -> dict[str, Any] | None:
         """What the server offers, after TLS."""
-        return self._data["capabilities"]
+        capabilities: dict[str, Any] | None = self._data["capabilities"]
+        return capabilities
 
     @property
     def certificate(self) -> CertificateReport | None:
@@ -359,7 +362,7 @@ class Rung(Document):
     @property
     def detail(self) -> str | None:
         """What was seen."""
-        return self._data["detail"]
+        return self._text("detail")
 
     @property
     def seconds(self) -> float:
@@ -398,7 +401,7 @@ class Diagnosis(Document):
     @property
     def failed_at(self) -> str | None:
         """The step that did not hold."""
-        return self._data["failed_at"]
+        return self._text("failed_at")
 
     @property
     def cause(self) -> Finding | None:
@@ -408,7 +411,7 @@ class Diagnosis(Document):
     @property
     def remedy(self) -> str | None:
         """What to do about it."""
-        return self._data["remedy"]
+        return self._text("remedy")
 
     @property
     def reply(self) -> Reply | None:
@@ -453,7 +456,7 @@ class Explanation(Document):
     @property
     def remedy(self) -> str | None:
         """What to do."""
-        return self._data["remedy"]
+        return self._text("remedy")
 
     @property
     def served(self) -> Leaf | None:

@@ -288,7 +288,7 @@ class Event(Document):
     @property
     def message_id(self) -> str | None:
         """The Message-ID of the message it is about."""
-        return self._data.get("message_id")
+        return self._text("message_id")
 
     @property
     def error(self) -> Error | None:
@@ -307,12 +307,12 @@ class Event(Document):
     @property
     def delivery(self) -> str | None:
         """Of "late_verdict": "accepted" or "refused"."""
-        return self._data.get("delivery")
+        return self._text("delivery")
 
     @property
     def reason(self) -> str | None:
         """Of "retired": why, such as "rotated" or "age"."""
-        return self._data.get("reason")
+        return self._text("reason")
 
     @property
     def leaf(self) -> Leaf | None:

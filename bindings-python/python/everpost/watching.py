@@ -92,7 +92,7 @@ class WatchEvent(Document):
     @property
     def remedy(self) -> str | None:
         """What to do about it."""
-        return self._data["remedy"]
+        return self._text("remedy")
 
     @property
     def old(self) -> Leaf | None:
