@@ -43,9 +43,15 @@ impl NativeEvents {
     #[pyo3(signature = (way=None))]
     fn next(&self, py: Python<'_>, way: Way<'_>) -> PyResult<Py<PyAny>> {
         let events = Arc::clone(self.events().or_raise(py)?);
+        let ended = self.mailer.get().ended();
         run_plain(py, way, async move {
             let mut events = events.lock().await;
-            Ok(events.next().await.map(|event| Told { event, missed: events.missed() }))
+            let event = tokio::select! {
+                biased;
+                event = events.next() => event,
+                () = ended.cancelled() => None,
+            };
+            Ok(event.map(|event| Told { event, missed: events.missed() }))
         })
     }
 }

@@ -39,6 +39,7 @@ mod _native {
         log::log_level,
         look::{diagnose, explain, probe},
         mailer::NativeMailer,
+        mailer_keys, probe_keys,
         receipt::Receipt,
         rehearsal::Rehearsal,
         token::TokenRequest,
@@ -58,4 +59,16 @@ fn version() -> &'static str {
 #[pyfunction]
 fn close_errands() {
     errand::close();
+}
+
+/// The keys of a mailer's options.
+#[pyfunction]
+fn mailer_keys() -> &'static [&'static str] {
+    everpost::MailerBuilder::KEYS
+}
+
+/// The keys of a probe's options.
+#[pyfunction]
+fn probe_keys() -> &'static [&'static str] {
+    everpost::probe::ProbeBuilder::KEYS
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use everpost::MailerBuilder;
 use everpost_runtime::PerProcess;
 use pyo3::prelude::*;
+use tokio_util::sync::CancellationToken;
 
 use crate::batch::Batch;
 use crate::content::{Addresses, Content, message};
@@ -21,6 +22,8 @@ pub(crate) struct NativeMailer {
     current: PerProcess<everpost::Mailer>,
     /// A child of a process that has closed it shall not open it again.
     closed: AtomicBool,
+    /// Cancelled when it has been closed: nothing happens in it any more.
+    ended: PerProcess<CancellationToken>,
 }
 
 impl NativeMailer {
@@ -31,6 +34,11 @@ impl NativeMailer {
         }
         Ok(self.current.get_or_try_init(|| self.builder.clone().build())?)
     }
+
+    /// Ends when the mailer of this process has been closed.
+    pub(crate) fn ended(&self) -> CancellationToken {
+        self.ended.get_or_init(CancellationToken::new).clone()
+    }
 }
 
 #[pymethods]
@@ -38,8 +46,12 @@ impl NativeMailer {
     #[new]
     fn new(py: Python<'_>, settings: Settings) -> PyResult<Self> {
         let builder = settings.builder().or_raise(py)?;
-        let mailer =
-            NativeMailer { builder, current: PerProcess::new(), closed: AtomicBool::new(false) };
+        let mailer = NativeMailer {
+            builder,
+            current: PerProcess::new(),
+            closed: AtomicBool::new(false),
+            ended: PerProcess::new(),
+        };
         // Roots may have to be read from a disk.
         py.detach(|| mailer.current().map(drop)).or_raise(py)?;
         Ok(mailer)
@@ -84,11 +96,18 @@ impl NativeMailer {
     #[pyo3(signature = (timeout, way=None))]
     fn close(&self, py: Python<'_>, timeout: Option<f64>, way: Way<'_>) -> PyResult<Py<PyAny>> {
         let mailer = self.current().or_raise(py)?.clone();
+        let ended = self.ended();
         self.closed.store(true, Ordering::Release);
+        // Goes on when nobody waits any more.
+        let closing = everpost_runtime::spawn(async move {
+            mailer.close().await;
+            ended.cancel();
+        });
+        let closing = closing.or_raise(py)?;
         run_plain(py, way, async move {
             let limit = timeout.map_or(Duration::MAX, time);
-            let closed = tokio::time::timeout(limit, mailer.close()).await;
-            closed.map_err(|_| Failure::late())
+            let closed = tokio::time::timeout(limit, closing).await;
+            closed.map_err(|_| Failure::late())?.map_err(|_| Failure::panicked(false))
         })
     }
 

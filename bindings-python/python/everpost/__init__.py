@@ -37,7 +37,7 @@ from everpost.errors import (
     RecipientsRefusedError,
     RejectedError,
     SenderRefusedError,
-    TimeoutError,
+    TimeoutError,  # noqa: A004
     TlsError,
     UnsupportedError,
 )

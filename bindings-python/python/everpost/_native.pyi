@@ -27,13 +27,17 @@ __all__ = [
     "diagnose",
     "explain",
     "log_level",
+    "mailer_keys",
     "probe",
+    "probe_keys",
     "version",
 ]
 
 def version() -> str: ...
 def close_errands() -> None: ...
 def log_level(level: int) -> None: ...
+def mailer_keys() -> list[str]: ...
+def probe_keys() -> list[str]: ...
 @overload
 def probe(
     target: str,

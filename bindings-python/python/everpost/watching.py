@@ -130,7 +130,7 @@ class _Watch:
         self._native = _native.Watch(plan)
 
     def state(self) -> dict[str, Any]:
-        """All that has been seen so far: schema "everpost.watch/1"."""
+        """All that has been seen so far, as docs/watch.md describes it."""
         state: dict[str, Any] = json.loads(self._native.state())
         return state
 
