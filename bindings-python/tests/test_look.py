@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_a_probe_reports_facts_and_a_verdict(server: Rehearsal) -> None:
-    report = everpost.probe(f"localhost:{server.port}", trust=server.ca_file)
+    report = everpost.probe(f"smtps://localhost:{server.port}", trust=server.ca_file)
     assert report.status == "healthy"
     certificate = report.certificate
     assert certificate is not None
@@ -33,10 +33,10 @@ def test_a_probe_reports_facts_and_a_verdict(server: Rehearsal) -> None:
 
 def test_a_probe_says_what_is_wrong_and_never_raises_for_it(server: Rehearsal) -> None:
     server.expire()
-    report = everpost.probe(f"localhost:{server.port}", trust=server.ca_pem.encode())
+    report = everpost.probe(f"smtps://localhost:{server.port}", trust=server.ca_pem.encode())
     assert report.status == "unhealthy"
     assert "expired" in [finding.id for finding in report.all_findings()]
-    assert everpost.probe("localhost:1", deadline=5).status == "unhealthy"
+    assert everpost.probe("smtps://localhost:1", deadline=5).status == "unhealthy"
     with pytest.raises(everpost.ConfigError):
         everpost.probe("what is this")
     with pytest.raises(TypeError, match="dain"):
@@ -118,13 +118,13 @@ def test_an_explanation_compares_with_the_file(server: Rehearsal, tmp_path: Path
 
 
 def test_a_watch_tells_of_a_rotation(server: Rehearsal) -> None:
-    target = f"localhost:{server.port}"
+    target = f"smtps://localhost:{server.port}"
     names = []
     options = {"trust": server.ca_file, "interval": 0.1, "min_gap": 0.01}
     with everpost.watch([target], **options) as changes:  # type: ignore[arg-type]
         for change in changes:
             names.append(change.name)
-            assert change.endpoint == target
+            assert change.target == f"localhost:{server.port}"
             if change.name == "rotated":
                 assert change.old != change.new
                 break

@@ -50,8 +50,9 @@ fn replace(sink: Option<Sink>, level: u8) {
     let before =
         std::mem::replace(&mut *slot.write().unwrap_or_else(PoisonError::into_inner), sink);
     LEVEL.store(level, Ordering::Release);
-    dispatch();
-    tracing::callsite::rebuild_interest_cache();
+    // With a single subscriber around, only that of the calling thread is
+    // asked what it wants.
+    tracing::dispatcher::with_default(dispatch(), tracing::callsite::rebuild_interest_cache);
     // Outside the lock: its end may call back in.
     drop(before);
 }

@@ -57,3 +57,21 @@ fn waiting_in_turns_is_refused_on_a_thread_of_the_runtime() {
     let refused = block_on(task).unwrap().unwrap();
     assert!(matches!(refused, Err(RunError::WrongThread)));
 }
+
+#[test]
+fn what_is_logged_is_told_again_after_it_was_not_wanted() {
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = std::sync::Mutex::new(tell);
+    let sink: log::Sink = std::sync::Arc::new(move |_, _, text| {
+        let _ = tell.lock().unwrap().send(text.to_owned());
+    });
+    let say = || spawn(async { tracing::info!("said") }).unwrap();
+    for _ in 0..2 {
+        log::forward(tracing::Level::INFO, std::sync::Arc::clone(&sink));
+        block_on(say()).unwrap().unwrap();
+        assert_eq!(told.recv().unwrap(), "said");
+        log::stop();
+        block_on(say()).unwrap().unwrap();
+        assert!(told.try_recv().is_err());
+    }
+}

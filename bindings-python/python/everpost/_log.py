@@ -7,6 +7,7 @@ that nobody reads, and brings what is written in batches.
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from everpost import _native
@@ -29,6 +30,16 @@ def follow() -> None:
     if level != _told:
         _told = level
         _native.log_level(max(level, 0))
+
+
+def _forget() -> None:
+    """In a forked child the native layer knows nothing yet."""
+    global _told  # noqa: PLW0603
+    _told = -1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def write(lines: Sequence[tuple[int, str, str]], lost: int) -> None:

@@ -445,7 +445,7 @@ class Explanation(Document):
 
     @property
     def fault(self) -> str:
-        """Who is at fault, such as "none", "server" or "pool"."""
+        """Who is at fault, such as "none", "certificate" or "pool_stale"."""
         return str(self._data["fault"])
 
     @property
