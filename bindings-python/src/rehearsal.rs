@@ -18,9 +18,7 @@ const FAREWELL: Duration = Duration::from_secs(5);
 #[pyclass(frozen, module = "everpost._native")]
 pub(crate) struct Rehearsal {
     control: PerProcess<Control>,
-    ca_pem: String,
-    host: String,
-    ports: (u16, u16, u16),
+    listening: String,
 }
 
 impl Rehearsal {
@@ -38,31 +36,15 @@ impl Rehearsal {
     fn new(py: Python<'_>, options: &str) -> PyResult<Self> {
         let builder = Builder::from_json(options).or_raise(py)?;
         let server = wait(py, About::Other, |_| async { Ok(builder.start().await?) })?;
-        let (ca_pem, host) = (server.ca_pem(), server.host().to_owned());
-        let ports = (
-            server.implicit_addr().port(),
-            server.starttls_addr().port(),
-            server.plain_addr().port(),
-        );
         let control = PerProcess::new();
-        control.get_or_init(|| Control::new(server));
-        Ok(Rehearsal { control, ca_pem, host, ports })
+        let listening = control.get_or_init(|| Control::new(server)).listening();
+        Ok(Rehearsal { control, listening })
     }
 
+    /// Where it listens, its root and its first leaf, in JSON.
     #[getter]
-    fn ca_pem(&self) -> &str {
-        &self.ca_pem
-    }
-
-    #[getter]
-    fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// The ports with implicit TLS, with STARTTLS and in the clear.
-    #[getter]
-    fn ports(&self) -> (u16, u16, u16) {
-        self.ports
+    fn listening(&self) -> &str {
+        &self.listening
     }
 
     /// Asks for one thing, in JSON, and returns the answer, in JSON.

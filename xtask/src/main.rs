@@ -20,6 +20,7 @@ mod page;
 mod probing;
 mod programs;
 mod promises;
+mod python;
 mod readme;
 mod scenarios;
 mod simulation;

@@ -21,7 +21,7 @@ use serde_json::Value;
 use self::file::Scenario;
 use crate::command::{Failure, announce, cargo, run};
 use crate::dotnet::{self, Runtime};
-use crate::{c, root};
+use crate::{c, python, root};
 
 /// The step's name.
 pub(crate) const NAME: &str = "scenarios";
@@ -43,6 +43,8 @@ const RUNNERS: &[Runner] = &[
     Runner { language: "c", here: cfg!(unix), build: c::scenarios },
     Runner { language: "csharp", here: true, build: || dotnet::program(Runtime::CoreClr, CSHARP) },
     Runner { language: "mono", here: cfg!(unix), build: || dotnet::program(Runtime::Mono, CSHARP) },
+    Runner { language: "python", here: true, build: || python::scenarios("sync") },
+    Runner { language: "asyncio", here: true, build: || python::scenarios("async") },
 ];
 
 /// The runner in C#, from the root of the workspace.

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::{c, dotnet, fuzz, mta, page, promises, readme, scenarios, simulation};
+use crate::{c, dotnet, fuzz, mta, page, promises, python, readme, scenarios, simulation};
 
 /// One step.
 struct Step {
@@ -61,6 +61,11 @@ const STEPS: &[Step] = &[
         name: "dotnet",
         what: "the .NET package works on CoreCLR and Mono, or with the SDK",
         run: |_| dotnet::check(),
+    },
+    Step {
+        name: "python",
+        what: "the Python package keeps its promises, on every interpreter at hand",
+        run: |_| python::check(),
     },
     Step {
         name: simulation::NAME,

@@ -62,6 +62,7 @@ class Rehearsal:
 
     def __init__(self, **options: Any) -> None:
         self._native = _native.Rehearsal(json.dumps(options))
+        self._listening: dict[str, Any] = json.loads(self._native.listening)
         self._lock = threading.Lock()
         self._ca_file: str | None = None
         user = next(iter(options.get("credentials") or {}), None)
@@ -73,22 +74,30 @@ class Rehearsal:
     @property
     def host(self) -> str:
         """The host name that its certificate carries."""
-        return self._native.host
+        return str(self._listening["host"])
 
     @property
     def port(self) -> int:
         """The port with TLS from the first byte."""
-        return self._native.ports[0]
+        return self._port("implicit")
 
     @property
     def starttls_port(self) -> int:
         """The port with STARTTLS."""
-        return self._native.ports[1]
+        return self._port("starttls")
 
     @property
     def plain_port(self) -> int:
         """The port without TLS."""
-        return self._native.ports[2]
+        return self._port("plain")
+
+    def _port(self, listener: str) -> int:
+        return int(self._listening[listener].rpartition(":")[2])
+
+    @property
+    def listening(self) -> dict[str, Any]:
+        """Where it listens, its root and its first leaf: what it says first."""
+        return dict(self._listening)
 
     @property
     def url(self) -> str:
@@ -112,7 +121,7 @@ class Rehearsal:
     @property
     def ca_pem(self) -> str:
         """The root that its certificates lead to, in PEM."""
-        return self._native.ca_pem
+        return str(self._listening["ca_pem"])
 
     @property
     def ca_file(self) -> str:
