@@ -9,7 +9,6 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from everpost.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def _uvloop() -> Callable[..., Any] | None:
         import uvloop  # noqa: PLC0415
     except ImportError:
         return None
-    return uvloop.new_event_loop  # type: ignore[no-any-return]
+    return uvloop.new_event_loop
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])

@@ -25,7 +25,7 @@ from everpost import AsyncMailer, Envelope, Error, Mailer
 from everpost.rehearsal import Rehearsal, RehearsalError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Iterator
 
     from everpost import Receipt
 
@@ -119,8 +119,7 @@ def outcome(result: Receipt | BaseException | None) -> Json:
     if result is None:
         return {"delivery": None}
     rejected = [
-        {"address": one.address, "reply": one.reply.code}
-        for one in getattr(result, "rejected", ())
+        {"address": one.address, "reply": one.reply.code} for one in getattr(result, "rejected", ())
     ]
     if isinstance(result, everpost.Receipt):
         return {
@@ -202,7 +201,8 @@ class Blocking:
         self.late: Error | None = None
 
     def step(self, step: Json) -> Json:
-        return getattr(self, f"do_{step['do']}")(step)
+        seen: Json = getattr(self, f"do_{step['do']}")(step)
+        return seen
 
     def do_send(self, step: Json) -> Json:
         if step["cancel"]:
@@ -297,7 +297,7 @@ class Asyncio(Blocking):
 
             async def coroutine() -> str:
                 await asyncio.sleep(0)
-                return token()
+                return str(token())
 
             options = {**options, "token": coroutine}
         self.server, self.url, self.options = server, url, options

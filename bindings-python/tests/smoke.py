@@ -26,7 +26,7 @@ async def by_asyncio(server: Rehearsal) -> None:
         try:
             await task
         except asyncio.CancelledError as cancelled:
-            assert isinstance(cancelled.__cause__, everpost.CancelledError)
+            assert isinstance(everpost.outcome(cancelled), everpost.CancelledError)
         server.request({"do": "release"})
 
 

@@ -4,9 +4,8 @@ import asyncio
 import builtins
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 import everpost
+import pytest
 from everpost import AsyncMailer
 from everpost.rehearsal import Rehearsal
 
@@ -64,7 +63,7 @@ def test_a_cancelled_task_says_that_the_message_was_not_sent(
             with pytest.raises(asyncio.CancelledError) as caught:
                 await task
             assert task.cancelled()
-            cause = caught.value.__cause__
+            cause = everpost.outcome(caught.value)
             assert isinstance(cause, everpost.CancelledError)
             assert (cause.delivery, cause.receipt) == ("not_sent", None)
             server.request({"do": "release"})
@@ -85,7 +84,7 @@ def test_a_task_cancelled_after_the_dot_says_that_delivery_is_unknown(
             task.cancel()
             with pytest.raises(asyncio.CancelledError) as caught:
                 await task
-            cause = caught.value.__cause__
+            cause = everpost.outcome(caught.value)
             assert isinstance(cause, everpost.DeliveryUnknownError)
             assert cause.late_verdict_possible
             assert await mailer.late_verdict(cause, timeout=0.01) is None
@@ -111,7 +110,7 @@ def test_a_result_that_comes_with_the_cancellation_is_not_lost(
             task.cancel()
             with pytest.raises(asyncio.CancelledError) as caught:
                 await task
-            cause = caught.value.__cause__
+            cause = everpost.outcome(caught.value)
             assert isinstance(cause, everpost.CancelledError)
             assert cause.delivery == "accepted"
             assert cause.receipt is not None
@@ -126,8 +125,11 @@ def test_a_deadline_of_asyncio_ends_a_send(
     async def main() -> None:
         async with AsyncMailer(server.url) as mailer:
             server.inject("mail", "stall", on="every")
-            with pytest.raises((builtins.TimeoutError, asyncio.TimeoutError)):
+            with pytest.raises((builtins.TimeoutError, asyncio.TimeoutError)) as caught:
                 await asyncio.wait_for(mailer.send(letter("m")), 0.05)
+            cause = everpost.outcome(caught.value)
+            assert isinstance(cause, everpost.CancelledError)
+            assert cause.delivery == "not_sent"
             with pytest.raises(everpost.TimeoutError):
                 await mailer.send(letter("m"), timeout=0.05)
             server.request({"do": "remove"})
@@ -155,7 +157,7 @@ def test_a_batch_yields_results_and_ends_with_its_task(
                     pass
 
             task = asyncio.ensure_future(rest())
-            while (await mailer.stats()).queued == 0:
+            while (await mailer.stats()).queued == 0:  # noqa: ASYNC110
                 await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -175,8 +177,7 @@ def test_events_come_until_the_mailer_is_closed(
         names = []
 
         async def listen() -> None:
-            async for event in events:
-                names.append(event.name)
+            names.extend([event.name async for event in events])
 
         task = asyncio.ensure_future(listen())
         await mailer.send(letter("m"))

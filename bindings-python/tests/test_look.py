@@ -4,9 +4,8 @@ import asyncio
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-import pytest
-
 import everpost
+import pytest
 from everpost import CertificateFile
 
 if TYPE_CHECKING:

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 import everpost
+import pytest
 from everpost import Mailer, _native, _options, probing
 
 
@@ -109,4 +108,4 @@ def test_what_is_no_option_is_told_by_its_name() -> None:
         Mailer("smtps://mail.example.org", max_idle=float("inf"))
     for options in ({"username": "app"}, {"password": "secret"}, {"token": lambda: "t"}):
         with pytest.raises(everpost.ConfigError):
-            Mailer("smtps://mail.example.org", **options)  # type: ignore[typeddict-item]
+            Mailer("smtps://mail.example.org", **options)

@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-
 from everpost import Mailer
 
 if TYPE_CHECKING:
@@ -59,7 +58,8 @@ for child in range(5):
             for number in range(10):
                 assert mailer.send(letter(f"c{child}.{number}")).attempts == 1
             assert mailer.stats().accepted == 10
-            assert asyncio.run(asyncio.wait_for(AsyncMailer(server.url).send(letter(f"a{child}")), 20))
+            again = AsyncMailer(server.url).send(letter(f"a{child}"))
+            assert asyncio.run(asyncio.wait_for(again, 20))
             try: server.stats()
             except everpost.ConfigError: pass
             mailer.close()
@@ -176,7 +176,7 @@ for attempt in range(5):
         mailer.send(letter(attempt))
     except KeyboardInterrupt as interrupted:
         took.append(time.monotonic() - at[0])
-        assert isinstance(interrupted.__cause__, everpost.DeliveryUnknownError)
+        assert isinstance(everpost.outcome(interrupted), everpost.DeliveryUnknownError)
     thread.join()
     server.request({"do": "release"})
 # The machine may be busy; once is proof.

@@ -9,9 +9,8 @@ from email.mime.text import MIMEText
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 import everpost
+import pytest
 from everpost import Envelope, Mailer
 from everpost.rehearsal import Rehearsal
 
@@ -146,13 +145,16 @@ def test_rotations_are_invisible_to_eight_threads(
     assert set(counts.values()) == {1}
 
 
-def test_other_threads_run_while_one_waits(
-    server: Rehearsal, letter: Callable[..., bytes]
-) -> None:
+def test_other_threads_run_while_one_waits(server: Rehearsal, letter: Callable[..., bytes]) -> None:
     with Mailer(server.url) as mailer:
         fault = server.inject("end_of_data", "stall")
         done = Event()
-        thread = Thread(target=lambda: (mailer.send(letter("m")), done.set()))
+
+        def send() -> None:
+            mailer.send(letter("m"))
+            done.set()
+
+        thread = Thread(target=send)
         thread.start()
         # Each of these runs while the thread is inside the library.
         server.wait(fault=fault)
@@ -238,10 +240,11 @@ def test_a_timeout_of_one_send_ends_it_and_says_what_is_known(
 
 def test_a_closed_mailer_sends_no_more(server: Rehearsal, letter: Callable[..., bytes]) -> None:
     mailer = Mailer(server.url)
-    assert not mailer.closed
+    states = [mailer.closed]
     mailer.close()
     mailer.close()
-    assert mailer.closed
+    states.append(mailer.closed)
+    assert states == [False, True]
     with pytest.raises(everpost.ClosedError):
         mailer.send(letter("m"))
 
@@ -313,13 +316,15 @@ def test_health_has_the_error_behind_it(server: Rehearsal, letter: Callable[...,
 def test_a_token_is_asked_for_and_why_there_is_none_is_told(letter: Callable[..., bytes]) -> None:
     asked = []
 
+    def give() -> str:
+        asked.append(1)
+        return "canary-token"
+
     def fail() -> str:
         raise LookupError("canary-secret")
 
     with Rehearsal(tokens={"app": "canary-token"}) as server:
-        with Mailer(
-            server.url, username="app", token=lambda: asked.append(1) or "canary-token"
-        ) as mailer:
+        with Mailer(server.url, username="app", token=give) as mailer:
             mailer.send(letter("m"))
             mailer.send(letter("n"))
         assert asked == [1]

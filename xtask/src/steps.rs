@@ -83,6 +83,9 @@ const STEPS: &[Step] = &[
 /// or they install mail servers.
 const ON_REQUEST: &[&str] = &[simulation::NAME, mta::NAME];
 
+/// A library that only an interpreter can load: it is tested from Python.
+const PYTHON: &str = "everpost-python";
+
 /// The names of all steps.
 pub(crate) fn names() -> Vec<&'static str> {
     STEPS.iter().map(|step| step.name).collect()
@@ -192,12 +195,14 @@ fn docs(_: &mut Closing) -> Result<(), Failure> {
 fn unit(closing: &mut Closing) -> Result<(), Failure> {
     let nextest = works(cargo(&["nextest", "--version"]));
     let (result, lines) = if nextest {
-        run_and_keep(cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"]))
+        let mut command = cargo(&["nextest", "run", "--workspace", "--all-features"]);
+        command.args(["--no-fail-fast", "--exclude", PYTHON]);
+        run_and_keep(command)
     } else {
         println!("   cargo-nextest is not installed: cargo test runs the tests, and is slower");
         let mut command = cargo(&["test", "--workspace", "--all-features", "--no-fail-fast"]);
         // Not the documentation's examples, which have their own step.
-        command.args(["--lib", "--bins", "--tests"]);
+        command.args(["--lib", "--bins", "--tests", "--exclude", PYTHON]);
         run_and_keep(command)
     };
     closing.extend(closing_lines(&lines));
@@ -216,7 +221,7 @@ fn short_fuzz(_: &mut Closing) -> Result<(), Failure> {
 }
 
 fn doctest(_: &mut Closing) -> Result<(), Failure> {
-    execute(cargo(&["test", "--doc", "--workspace", "--all-features"]))
+    execute(cargo(&["test", "--doc", "--workspace", "--all-features", "--exclude", PYTHON]))
 }
 
 /// Makes sure of a component that a minimal toolchain lacks.

@@ -40,6 +40,7 @@ from everpost.errors import (
     TimeoutError,  # noqa: A004
     TlsError,
     UnsupportedError,
+    outcome,
 )
 from everpost.mailer import Mailer
 from everpost.probing import adiagnose, aprobe, diagnose, probe
@@ -94,6 +95,7 @@ __all__ = [
     "aprobe",
     "awatch",
     "diagnose",
+    "outcome",
     "probe",
     "watch",
 ]

@@ -44,9 +44,9 @@ class AsyncMailer:
     threads of the library.
 
     When a task is cancelled, its work is too, and the CancelledError is raised
-    when it is known what came of the message: it has an
-    :class:`everpost.Error` as its ``__cause__``, whose ``delivery`` is
-    "not_sent", "unknown" or, when the server was faster, "accepted".
+    when it is known what came of the message: :func:`everpost.outcome` gives an
+    :class:`everpost.Error` whose ``delivery`` is "not_sent", "unknown" or, when
+    the server was faster, "accepted".
 
     Args:
         url: As of :class:`everpost.Mailer`.

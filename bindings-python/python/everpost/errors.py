@@ -40,6 +40,7 @@ __all__ = [
     "TimeoutError",
     "TlsError",
     "UnsupportedError",
+    "outcome",
 ]
 
 
@@ -421,6 +422,25 @@ class InternalError(Error, RuntimeError):
     """A defect of the library: please report it with its log."""
 
     _kind = "internal"
+
+
+def outcome(interruption: BaseException) -> Error | None:
+    """Say what is known of a message whose sending was interrupted.
+
+    Args:
+        interruption: What came out of the send: a KeyboardInterrupt, the
+            CancelledError of a task, or the TimeoutError of ``asyncio.timeout``.
+
+    Returns:
+        An error whose ``delivery`` is "not_sent", "unknown" or "accepted";
+        None if nothing was under way.
+
+    """
+    seen: BaseException | None = interruption
+    while seen is not None and not isinstance(seen, Error):
+        # Python 3.10 puts another CancelledError before the one of the task.
+        seen = seen.__cause__ or seen.__context__
+    return seen
 
 
 # Here, as they need the names above.
