@@ -15,7 +15,7 @@ pub(crate) fn check() -> Result<(), Failure> {
     let folder = root().join("target/xtask");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     // As the unit tests build them: once.
-    let build = ["test", "--workspace", "--all-features", "--no-run"];
+    let build = ["build", "--workspace", "--all-features"];
     run(cargo(&[&build[..], &["--example", "send", "--example", "events"]].concat()))?;
     let mut server =
         hasty_cargo(&["run", "--release", "-p", "everpost-cli", "--", "rehearse", "--serve"]);

@@ -108,8 +108,7 @@ pub(crate) fn check(_: &mut Vec<String>) -> Result<(), Failure> {
 
 /// The example `scenarios` of the core, as the unit tests build it: once.
 fn rust() -> Result<Command, Failure> {
-    let build = ["test", "--workspace", "--all-features", "--no-run"];
-    run(cargo(&[&build[..], &["--example", "scenarios"]].concat()))?;
+    run(cargo(&["build", "--workspace", "--all-features", "--example", "scenarios"]))?;
     let example = format!("target/debug/examples/scenarios{}", std::env::consts::EXE_SUFFIX);
     Ok(Command::new(root().join(example)))
 }
