@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import everpost
-from everpost import AsyncMailer, Envelope, Error, Mailer
+from everpost import AsyncMailer, CertificateFile, Envelope, Error, Mailer
 from everpost.rehearsal import Rehearsal, RehearsalError
 
 if TYPE_CHECKING:
@@ -102,7 +102,15 @@ def letter(message: Json) -> tuple[bytes, Envelope | None]:
     given = message["envelope"]
     if given is None:
         return message["raw"].encode(), None
-    envelope = Envelope(given["from"], given["to"], require_tls=given["require_tls"])
+    dsn = given["dsn"] or {}
+    envelope = Envelope(
+        given["from"],
+        given["to"],
+        require_tls=given["require_tls"],
+        envid=dsn.get("envid"),
+        dsn_return=dsn.get("return"),
+        notify=dsn.get("notify"),
+    )
     return message["raw"].encode(), envelope
 
 
@@ -271,8 +279,13 @@ class Blocking:
     def do_stats(self, _: Json) -> Json:
         return counters(self.mailer.stats())
 
-    def do_explain(self, _: Json) -> Json:
-        return explained(self.mailer.explain())
+    def certificate_file(self, step: Json) -> CertificateFile | None:
+        """The file that a step names."""
+        file = step["file"]
+        return None if file is None else CertificateFile.parse(self.server.fill(file).encode())
+
+    def do_explain(self, step: Json) -> Json:
+        return explained(self.mailer.explain(self.certificate_file(step)))
 
     def do_probe(self, step: Json) -> Json:
         target = self.server.fill(step["target"])
@@ -350,8 +363,8 @@ class Asyncio(Blocking):
     async def do_stats(self, _: Json) -> Json:  # type: ignore[override]
         return counters(await self.mailer.stats())
 
-    async def do_explain(self, _: Json) -> Json:  # type: ignore[override]
-        return explained(await self.mailer.explain())
+    async def do_explain(self, step: Json) -> Json:  # type: ignore[override]
+        return explained(await self.mailer.explain(self.certificate_file(step)))
 
     async def do_probe(self, step: Json) -> Json:  # type: ignore[override]
         target = self.server.fill(step["target"])

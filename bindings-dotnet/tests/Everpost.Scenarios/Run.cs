@@ -53,7 +53,7 @@ internal sealed class Run : IDisposable
         "late_verdict" => await LateVerdict(),
         "health" => new Fields { ["status"] = Outcome.Name(mailer.GetHealth().Status) },
         "stats" => Count(),
-        "explain" => await Explain(),
+        "explain" => await Explain(step.TextOrNull("file")),
         "probe" => await Look(server.Fill(step.Text("target"))),
         "diagnose" => await Climb(step),
         "close" => await Close(),
@@ -136,9 +136,10 @@ internal sealed class Run : IDisposable
         };
     }
 
-    private async Task<Fields> Explain()
+    private async Task<Fields> Explain(string? reference)
     {
-        Report report = await mailer.ExplainAsync();
+        using CertificateFile? file = reference is null ? null : CertificateFile.Parse(Pem(server, reference));
+        Report report = await mailer.ExplainAsync(file);
         var served = ((Fields)Json.Read(report.Json)!).ObjectOrNull("served");
         return new Fields { ["fault"] = report.Fault, ["remedy"] = report.Remedy, ["served"] = served?.Text("sha256") };
     }
@@ -180,9 +181,25 @@ internal sealed class Run : IDisposable
             {
                 RequireTls = addresses.Flag("require_tls"),
             };
+            if (addresses.ObjectOrNull("dsn") is { } dsn) Ask(envelope, dsn);
         }
         return new RawMessage(Encoding.UTF8.GetBytes(letter.Text("raw")), envelope);
     }).ToList();
+
+    private static void Ask(Envelope envelope, Fields dsn)
+    {
+        envelope.Id = dsn.TextOrNull("envid");
+        envelope.Return = dsn.TextOrNull("return") switch
+        {
+            "full" => NotificationContent.Full,
+            "hdrs" => NotificationContent.Headers,
+            _ => NotificationContent.Unspecified,
+        };
+        if (dsn.TextOrNull("notify") is { } events)
+        {
+            envelope.Notify = (DeliveryNotifications)Enum.Parse(typeof(DeliveryNotifications), events, ignoreCase: true);
+        }
+    }
 
     private static byte[] Pem(Server server, string reference) => Encoding.ASCII.GetBytes(server.Fill(reference));
 }

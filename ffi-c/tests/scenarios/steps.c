@@ -20,7 +20,9 @@ static void *room(size_t count, size_t size)
 static everpost_status envelope_of(const json_t *addresses, everpost_envelope **out,
                                    everpost_error **error)
 {
-    const json_t *to;
+    static const char *const asked[] = {"envid", "return", "notify"};
+    const json_t *dsn = json_object_get(addresses, "dsn");
+    const json_t *to, *value;
     size_t index;
     const char *from = json_string_value(json_object_get(addresses, "from"));
     everpost_status status = everpost_envelope_new(from, EVERPOST_NUL, out, error);
@@ -31,6 +33,12 @@ static everpost_status envelope_of(const json_t *addresses, everpost_envelope **
     if (status == EVERPOST_OK && json_is_true(json_object_get(addresses, "require_tls")))
         status = everpost_envelope_set(*out, "require_tls", EVERPOST_NUL, "true", EVERPOST_NUL,
                                        error);
+    for (index = 0; index < sizeof asked / sizeof *asked; index++) {
+        value = json_object_get(dsn, asked[index]);
+        if (status == EVERPOST_OK && json_is_string(value))
+            status = everpost_envelope_set(*out, asked[index], EVERPOST_NUL,
+                                           json_string_value(value), EVERPOST_NUL, error);
+    }
     return status;
 }
 
@@ -248,14 +256,30 @@ static everpost_report *report_of(scenario *of, operation *begun, everpost_error
     return NULL;
 }
 
+/* The certificate file that a step names; NULL if none. */
+static everpost_certificate_file *file_of(scenario *of, const json_t *what)
+{
+    json_t *pem = filled(of, json_object_get(what, "file"));
+    everpost_certificate_file *file = NULL;
+    everpost_error *error = NULL;
+    if (json_is_string(pem)
+        && everpost_certificate_file_parse((const uint8_t *)json_string_value(pem),
+                                           json_string_length(pem), NULL, 0, &file, &error)
+               != EVERPOST_OK)
+        (void)hindered(of, "there is no such file", error);
+    json_decref(pem);
+    return file;
+}
+
 static json_t *explain(client *it, scenario *of, const json_t *what)
 {
     operation begun = {0, 0, NULL, NULL, NULL};
+    everpost_certificate_file *file = file_of(of, what);
     everpost_error *error = NULL;
     everpost_report *report;
     json_t *all, *seen;
-    (void)what;
-    begun.id = everpost_mailer_explain_start(it->mailer, NULL, told_report, &begun, &error);
+    begun.id = everpost_mailer_explain_start(it->mailer, file, told_report, &begun, &error);
+    everpost_certificate_file_free(file);
     report = report_of(of, &begun, error);
     if (report == NULL)
         return NULL;
