@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 
 use everpost_core::Receipt;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::guard::{Handle, free, value_of};
 use crate::string::everpost_str;
@@ -10,7 +12,7 @@ use crate::string::everpost_str;
 /// Proof that the server took responsibility for a message. It never changes,
 /// and may be used from many threads.
 pub struct everpost_receipt {
-    receipt: Receipt,
+    pub(crate) receipt: Receipt,
     reply_enhanced: OnceLock<Option<String>>,
     reply_text: OnceLock<String>,
     rejected_replies: OnceLock<Vec<String>>,
@@ -37,6 +39,26 @@ impl From<Receipt> for everpost_receipt {
     }
 }
 
+/// Schema "everpost.receipt/1", keys in order.
+#[derive(Serialize)]
+struct Told<'a> {
+    accepted: Vec<&'a str>,
+    attempts: u32,
+    leaf: Option<&'a str>,
+    message_id: &'a str,
+    rejected: Vec<Value>,
+    reply: TheReply<'a>,
+    schema: &'static str,
+    server: &'a str,
+}
+
+#[derive(Serialize)]
+struct TheReply<'a> {
+    code: u16,
+    enhanced: Option<&'a str>,
+    lines: &'a [String],
+}
+
 impl everpost_receipt {
     fn reply_enhanced(&self) -> Option<&str> {
         let enhanced = || Some(self.receipt.reply().enhanced()?.to_string());
@@ -47,6 +69,36 @@ impl everpost_receipt {
         let texts = || self.receipt.rejected().iter().map(|one| one.reply.lines().join("\n"));
         let texts = self.rejected_replies.get_or_init(|| texts().collect());
         texts.get(index).map(String::as_str)
+    }
+
+    fn server(&self) -> &str {
+        self.server.get_or_init(|| self.receipt.server().to_string())
+    }
+
+    /// The text of `Receipt::to_json`. Some languages take it of every message:
+    /// it is written without a tree of values in between.
+    fn told(&self) -> String {
+        let receipt = &self.receipt;
+        let told = Told {
+            accepted: receipt.accepted().iter().map(|address| address.as_str()).collect(),
+            attempts: receipt.attempts(),
+            leaf: self.leaf(),
+            message_id: receipt.message_id(),
+            rejected: receipt
+                .rejected()
+                .iter()
+                .map(|one| json!({ "address": one.address.as_str(), "reply": one.reply.to_json() }))
+                .collect(),
+            reply: TheReply {
+                code: receipt.reply().code(),
+                enhanced: self.reply_enhanced(),
+                lines: receipt.reply().lines(),
+            },
+            schema: "everpost.receipt/1",
+            server: self.server(),
+        };
+        // Nothing in it has a key that is no text, which is all that can fail.
+        serde_json::to_string(&told).unwrap_or_default()
     }
 
     fn leaf(&self) -> Option<&str> {
@@ -214,11 +266,7 @@ pub unsafe extern "C" fn everpost_receipt_attempts(receipt: *const everpost_rece
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn everpost_receipt_server(receipt: *const everpost_receipt) -> everpost_str {
     // SAFETY: the caller's promise is the same.
-    unsafe {
-        value_of(receipt, everpost_str::ABSENT, |receipt| {
-            receipt.server.get_or_init(|| receipt.receipt.server().to_string()).into()
-        })
-    }
+    unsafe { value_of(receipt, everpost_str::ABSENT, |receipt| receipt.server().into()) }
 }
 
 /// The SHA-256 fingerprint, in hexadecimal, of the certificate that server had
@@ -241,7 +289,7 @@ pub unsafe extern "C" fn everpost_receipt_json(receipt: *const everpost_receipt)
     // SAFETY: the caller's promise is the same.
     unsafe {
         value_of(receipt, everpost_str::ABSENT, |receipt| {
-            receipt.json.get_or_init(|| receipt.receipt.to_json().to_string()).into()
+            receipt.json.get_or_init(|| receipt.told()).into()
         })
     }
 }

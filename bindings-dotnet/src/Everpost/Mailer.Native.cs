@@ -32,8 +32,11 @@ public sealed partial class Mailer
         using (message)
         {
             int status = NativeMethods.everpost_mailer_send(handle, message, out ReceiptHandle receipt, out IntPtr error);
-            if (status != 0) throw Errors.Take(error);
-            return Receipt.Read(receipt);
+            using (receipt)
+            {
+                if (status != 0) throw Errors.Take(error);
+                return Receipt.Read(receipt);
+            }
         }
     }
 

@@ -7,12 +7,8 @@ namespace Everpost;
 /// <summary>The server has taken responsibility for a message. Immutable.</summary>
 public sealed class Receipt
 {
-    private readonly ReceiptHandle handle;
-    private string? json;
-
-    private Receipt(ReceiptHandle handle, string messageId, Reply reply)
+    private Receipt(string messageId, Reply reply)
     {
-        this.handle = handle;
         MessageId = messageId;
         Reply = reply;
     }
@@ -39,28 +35,18 @@ public sealed class Receipt
     public string? CertificateFingerprint { get; private set; }
 
     /// <summary>All of this as JSON.</summary>
-    public string Json
-    {
-        get
-        {
-            // Few ask for it: it is not made for every message.
-            json ??= NativeMethods.everpost_receipt_json(handle).Text;
-            GC.KeepAlive(this); // The text lives in the receipt behind the handle.
-            return json;
-        }
-    }
+    public string Json { get; private set; } = "{}";
 
     /// <summary>The receipt as a line for a log.</summary>
     public override string ToString() => $"{MessageId} was accepted by {Server}: {Reply}";
 
-    /// <summary>The receipt behind a handle, which belongs to it from then on.</summary>
     internal static Receipt Read(ReceiptHandle handle)
     {
         var reply = new Reply(
             NativeMethods.everpost_receipt_reply_code(handle),
             NativeMethods.everpost_receipt_reply_enhanced(handle).OrNull,
             NativeMethods.everpost_receipt_reply_text(handle).Text);
-        return new Receipt(handle, NativeMethods.everpost_receipt_message_id(handle).Text, reply)
+        return new Receipt(NativeMethods.everpost_receipt_message_id(handle).Text, reply)
         {
             Accepted = NativeList.Read(
                 NativeMethods.everpost_receipt_accepted_count(handle),
@@ -74,6 +60,7 @@ public sealed class Receipt
             Attempts = checked((int)NativeMethods.everpost_receipt_attempts(handle)),
             Server = NativeMethods.everpost_receipt_server(handle).Text,
             CertificateFingerprint = NativeMethods.everpost_receipt_leaf(handle).OrNull,
+            Json = NativeMethods.everpost_receipt_json(handle).Text,
         };
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::c_void;
 use std::ptr;
 use std::sync::mpsc::{Sender, channel};
 
-use everpost_rehearsal::{At, Fault};
+use everpost_rehearsal::{At, Fault, Refusal};
 
 use super::world::*;
 use crate::*;
@@ -29,6 +29,27 @@ fn a_message_is_sent_and_its_receipt_says_all() {
         assert!(seen(everpost_receipt_json(receipt.0)).unwrap().contains("everpost.receipt/1"));
     }
     assert_eq!(world.server.copies("<one@example.org>"), 1);
+}
+
+#[test]
+fn the_json_of_a_receipt_is_that_of_the_core() {
+    let world = World::new();
+    world.server.update(|settings| {
+        settings.refuse_recipients.push(Refusal::new("nobody@*", "550 5.1.1 no such user"));
+    });
+    let text = "From: app@example.org\r\nTo: ann@example.com, nobody@example.com\r\n\
+                Message-ID: <\"a\"@example.org>\r\n\r\nhello\r\n";
+    let (mailer, mut message) = (world.mailer(), ptr::null_mut());
+    ok(|error| unsafe { everpost_message_new(text.as_ptr(), text.len(), &raw mut message, error) });
+    let message = Owned::new(message, everpost_message_free);
+    let mut receipt = ptr::null_mut();
+    ok(|error| unsafe { everpost_mailer_send(mailer.0, message.0, &raw mut receipt, error) });
+    let receipt = Owned::new(receipt, everpost_receipt_free);
+    let json = unsafe { (*receipt.0).receipt.to_json() };
+    assert_eq!(json["rejected"].as_array().unwrap().len(), 1);
+    let told: serde_json::Value =
+        serde_json::from_str(&seen(unsafe { everpost_receipt_json(receipt.0) }).unwrap()).unwrap();
+    assert_eq!(told, json);
 }
 
 #[test]

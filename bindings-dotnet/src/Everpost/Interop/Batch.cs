@@ -19,14 +19,11 @@ internal sealed class Batch : Operation<IReadOnlyList<SendResult>>
     {
         try
         {
-            SendResult result;
-            if (error == IntPtr.Zero)
-            {
-                ReceiptHandle handle = new();
-                handle.Adopt(receipt);
-                result = new SendResult(index, Receipt.Read(handle), null);
-            }
-            else result = new SendResult(index, null, Errors.Take(error));
+            using ReceiptHandle handle = new();
+            handle.Adopt(receipt);
+            SendResult result = error == IntPtr.Zero
+                ? new SendResult(index, Receipt.Read(handle), null)
+                : new SendResult(index, null, Errors.Take(error));
             results[index] = result;
             progress?.Report(result);
         }

@@ -13,10 +13,7 @@ internal static class Callbacks
         (userData, receipt, error) => Root.Take<Operation<Receipt>>(userData).End<ReceiptHandle>(receipt, error, Receipt.Read));
 
     internal static readonly IntPtr Report = Pointer<ResultFn>(
-        (userData, report, error) => Root.Take<Operation<Report>>(userData).End<ReportHandle>(report, error, handle =>
-        {
-            using (handle) return global::Everpost.Report.Read(handle);
-        }));
+        (userData, report, error) => Root.Take<Operation<Report>>(userData).End<ReportHandle>(report, error, global::Everpost.Report.Read));
 
     internal static readonly IntPtr Close = Pointer<DoneFn>(
         (userData, error) => Root.Take<Operation<bool>>(userData).End<ErrorHandle>(IntPtr.Zero, error, _ => true));

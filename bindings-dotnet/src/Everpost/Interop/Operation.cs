@@ -41,19 +41,15 @@ internal class Operation<T> : Root
     /// <summary>The end, with what went wrong.</summary>
     internal void Fail(Exception error) => source.TrySetException(error);
 
-    /// <summary>The end, by what a callback brought: a result, whose handle is the reader's, or an error.</summary>
+    /// <summary>The end, by what a callback brought: a result or an error, which is ours to free.</summary>
     internal void End<THandle>(IntPtr result, IntPtr error, Func<THandle, T> read) where THandle : NativeHandle, new()
     {
         try
         {
-            if (error != IntPtr.Zero)
-            {
-                Fail(Errors.Take(error));
-                return;
-            }
-            THandle handle = new();
+            using THandle handle = new();
             handle.Adopt(result);
-            Succeed(read(handle));
+            if (error == IntPtr.Zero) Succeed(read(handle));
+            else Fail(Errors.Take(error));
         }
         catch (Exception unexpected)
         {
