@@ -3,20 +3,23 @@
 //!
 //! Results that come close together are carried over in one go: the first
 //! wakes the loop, and whatever has come by the time the loop looks goes with
-//! it. The runtime never touches the GIL; a thread of its own does
-//! ([`crate::errand`]).
+//! it. A loop that watches sockets is woken by a byte, which needs neither the
+//! GIL nor a change of threads; any other by `call_soon_threadsafe`, on a
+//! thread that does nothing else ([`crate::errand`]).
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::intern;
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
+use self::bell::Bell;
 use crate::errand;
+use crate::failure::Failure;
 
-/// A result that becomes an object when it is looked at, on the loop's thread.
-pub(crate) type Result_ = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
+/// Makes the object of a result, on the loop's thread.
+pub(crate) type Make = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 
 /// Results on their way to one event loop.
 #[pyclass(frozen, module = "everpost._native")]
@@ -25,10 +28,18 @@ pub(crate) struct Channel {
 }
 
 struct Shared {
-    event_loop: Py<PyAny>,
-    arrived: Mutex<Vec<(Arc<State>, Result_)>>,
+    waking: Waking,
+    arrived: Mutex<Vec<(Arc<State>, Make)>>,
     /// Whether the loop has been woken for what has arrived.
     woken: AtomicBool,
+}
+
+/// How the loop is woken.
+enum Waking {
+    /// It watches the other end.
+    Bell(Bell),
+    /// By this callable, which has the loop call `look`.
+    Call(Py<PyAny>),
 }
 
 /// One operation, as its two ends see it.
@@ -74,26 +85,50 @@ impl Channel {
 
 #[pymethods]
 impl Channel {
+    /// Without `wake`, the loop watches `fileno`, and calls `look` when it can
+    /// be read. An OSError where there is no such thing.
     #[new]
-    fn new(event_loop: Py<PyAny>) -> Self {
-        let arrived = Mutex::default();
-        let woken = AtomicBool::new(false);
-        Channel { shared: Arc::new(Shared { event_loop, arrived, woken }) }
+    #[pyo3(signature = (wake=None))]
+    fn new(wake: Option<Py<PyAny>>) -> PyResult<Self> {
+        let waking = match wake {
+            Some(wake) => Waking::Call(wake),
+            None => Waking::Bell(Bell::new()?),
+        };
+        let shared = Shared { waking, arrived: Mutex::default(), woken: AtomicBool::new(false) };
+        Ok(Channel { shared: Arc::new(shared) })
+    }
+
+    /// What the loop watches; -1 if it is woken otherwise.
+    fn fileno(&self) -> i32 {
+        match &self.shared.waking {
+            Waking::Bell(bell) => bell.fileno(),
+            Waking::Call(_) => -1,
+        }
+    }
+
+    /// Completes the futures whose results have arrived.
+    fn look(&self, py: Python<'_>) {
+        self.shared.look(py);
     }
 }
 
 impl Completion {
-    pub(crate) fn complete(mut self, result: Result_) {
+    pub(crate) fn complete(mut self, result: Make) {
         self.bring(result);
     }
 
-    fn bring(&mut self, result: Result_) {
+    fn bring(&mut self, result: Make) {
         let Some(state) = self.state.take() else { return };
         let shared = &self.shared;
-        shared.arrived.lock().unwrap_or_else(PoisonError::into_inner).push((state, result));
+        shared.arrived().push((state, result));
         if !shared.woken.swap(true, Ordering::AcqRel) {
-            let shared = Arc::clone(shared);
-            errand::wake(Box::new(move |py| shared.wake(py)));
+            match &shared.waking {
+                Waking::Bell(bell) => bell.ring(),
+                Waking::Call(_) => {
+                    let shared = Arc::clone(shared);
+                    errand::wake(Box::new(move |py| shared.call(py)));
+                }
+            }
         }
     }
 }
@@ -101,21 +136,22 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         // A task that was dropped, with its runtime.
-        self.bring(Box::new(|py| Err(crate::failure::Failure::panicked(true).exception(py))));
+        self.bring(Box::new(|py| Err(Failure::panicked(true).exception(py))));
     }
 }
 
 impl Shared {
+    fn arrived(&self) -> MutexGuard<'_, Vec<(Arc<State>, Make)>> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Asks the loop to look. One that is closed never will: its futures are
     /// nobody's any more.
-    fn wake(self: Arc<Self>, py: Python<'_>) {
-        let look = Look { shared: Arc::clone(&self) };
-        let asked = Bound::new(py, look).and_then(|look| {
-            self.event_loop.bind(py).call_method1(intern!(py, "call_soon_threadsafe"), (look,))
-        });
-        if asked.is_err() {
-            let lost =
-                std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
+    fn call(self: Arc<Self>, py: Python<'_>) {
+        let Waking::Call(wake) = &self.waking else { return };
+        let look = Bound::new(py, Channel { shared: Arc::clone(&self) });
+        if look.and_then(|look| wake.bind(py).call1((look,))).is_err() {
+            let lost = std::mem::take(&mut *self.arrived());
             drop(lost);
         }
     }
@@ -123,31 +159,20 @@ impl Shared {
     fn look(&self, py: Python<'_>) {
         // First: what arrives from here on wakes the loop anew.
         self.woken.store(false, Ordering::Release);
-        let arrived =
-            std::mem::take(&mut *self.arrived.lock().unwrap_or_else(PoisonError::into_inner));
-        for (state, result) in arrived {
-            if let Err(error) = state.settle(py, result(py)) {
+        if let Waking::Bell(bell) = &self.waking {
+            bell.hush();
+        }
+        let arrived = std::mem::take(&mut *self.arrived());
+        for (state, make) in arrived {
+            if let Err(error) = state.settle(py, make(py)) {
                 error.write_unraisable(py, None);
             }
         }
     }
 }
 
-/// What the loop calls.
-#[pyclass(frozen)]
-struct Look {
-    shared: Arc<Shared>,
-}
-
-#[pymethods]
-impl Look {
-    fn __call__(&self, py: Python<'_>) {
-        self.shared.look(py);
-    }
-}
-
 impl State {
-    fn seat(&self) -> std::sync::MutexGuard<'_, Seat> {
+    fn seat(&self) -> MutexGuard<'_, Seat> {
         self.seat.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -190,5 +215,67 @@ impl Operation {
         };
         self.state.left.cancel();
         arrived.map_or(Ok(()), |result| fulfil(future.bind(py), result))
+    }
+}
+
+#[cfg(unix)]
+mod bell {
+    use std::io::{self, Read as _, Write as _};
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::net::UnixStream;
+
+    /// Two connected sockets: a byte in one can be read from the other.
+    pub(super) struct Bell {
+        rope: UnixStream,
+        sound: UnixStream,
+    }
+
+    impl Bell {
+        pub(super) fn new() -> io::Result<Self> {
+            let (rope, sound) = UnixStream::pair()?;
+            rope.set_nonblocking(true)?;
+            sound.set_nonblocking(true)?;
+            Ok(Bell { rope, sound })
+        }
+
+        pub(super) fn fileno(&self) -> i32 {
+            self.sound.as_raw_fd()
+        }
+
+        pub(super) fn ring(&self) {
+            // It is full only of rings that have not been heard.
+            let _ = (&self.rope).write(&[1]);
+        }
+
+        pub(super) fn hush(&self) {
+            // There may be nothing to hear: of two rings one look is enough.
+            let _ = (&self.sound).read(&mut [0; 16]);
+        }
+    }
+}
+
+/// Loops watch no sockets of ours here.
+#[cfg(not(unix))]
+mod bell {
+    use std::io;
+
+    pub(super) enum Bell {}
+
+    impl Bell {
+        pub(super) fn new() -> io::Result<Self> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        pub(super) fn fileno(&self) -> i32 {
+            match *self {}
+        }
+
+        pub(super) fn ring(&self) {
+            match *self {}
+        }
+
+        pub(super) fn hush(&self) {
+            match *self {}
+        }
     }
 }

@@ -41,7 +41,14 @@ def _uvloop() -> Callable[..., Any] | None:
     return uvloop.new_event_loop
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+class _NoSockets(asyncio.SelectorEventLoop):
+    """A loop that watches no sockets, as the usual one of Windows."""
+
+    def add_reader(self, *_: Any) -> None:  # type: ignore[override]
+        raise NotImplementedError
+
+
+@pytest.fixture(params=["asyncio", "uvloop", "no sockets"])
 def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
     """Runs a coroutine to its end, on each kind of loop."""
     factory = asyncio.new_event_loop
@@ -50,6 +57,9 @@ def run(request: pytest.FixtureRequest) -> Callable[..., Any]:
         if found is None:
             pytest.skip("uvloop is not for this platform")
         factory = found
+
+    if request.param == "no sockets":
+        factory = _NoSockets
 
     def run(coroutine: Any) -> Any:
         loop = factory()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, ref
 
 from everpost import _native
 from everpost.errors import CancelledError
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 __all__ = ["Home"]
-
-T = TypeVar("T")
 
 
 class Home:
@@ -36,7 +36,7 @@ class Home:
         """
         loop = asyncio.get_running_loop()
         if loop is not self.loop:
-            self.channel = _native.Channel(loop)
+            self.channel = _channel(loop)
             self.loop = loop
         future = loop.create_future()
         operation = start(*args, (self.channel, future))
@@ -45,6 +45,42 @@ class Home:
         except asyncio.CancelledError as cancelled:
             cancelled.__cause__ = await _leave(loop, operation)
             raise
+
+
+_channels: WeakKeyDictionary[asyncio.AbstractEventLoop, _native.Channel] = WeakKeyDictionary()
+_channels_lock = Lock()
+
+
+def _channel(loop: asyncio.AbstractEventLoop) -> _native.Channel:
+    """The one channel to a loop; it goes with the loop."""
+    with _channels_lock:
+        channel = _channels.get(loop)
+        if channel is None:
+            channel = _channels[loop] = _watched(loop) or _called(loop)
+        return channel
+
+
+def _watched(loop: asyncio.AbstractEventLoop) -> _native.Channel | None:
+    """A channel that the loop watches; not every loop watches sockets."""
+    try:
+        channel = _native.Channel()
+        loop.add_reader(channel.fileno(), channel.look)
+    except (NotImplementedError, OSError):
+        return None
+    return channel
+
+
+def _called(loop: asyncio.AbstractEventLoop) -> _native.Channel:
+    """A channel for any loop, which it does not keep alive."""
+    weak = ref(loop)
+
+    def wake(channel: _native.Channel) -> None:
+        there = weak()
+        if there is None:
+            raise RuntimeError("the loop is gone")
+        there.call_soon_threadsafe(channel.look)
+
+    return _native.Channel(wake)
 
 
 async def _leave(

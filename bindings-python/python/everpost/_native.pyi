@@ -1,6 +1,6 @@
 """The native layer. Private: its names may change in any version."""
 
-from asyncio import AbstractEventLoop, Future
+from asyncio import Future
 from collections.abc import Callable
 from typing import Any, TypeAlias, final, overload
 
@@ -121,7 +121,9 @@ class Watch:
 
 @final
 class Channel:
-    def __new__(cls, event_loop: AbstractEventLoop) -> Channel: ...
+    def __new__(cls, wake: Callable[[Channel], object] | None = None) -> Channel: ...
+    def fileno(self) -> int: ...
+    def look(self) -> None: ...
 
 @final
 class Operation:
