@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use everpost::Receipt;
-use everpost_runtime::handle;
+use everpost_runtime::{PerProcess, handle};
 use pyo3::IntoPyObjectExt as _;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -25,6 +25,11 @@ const AT_ONCE: usize = 256;
 /// is dropped, those that have not been sent are cancelled.
 #[pyclass(frozen, module = "everpost._native")]
 pub(crate) struct Batch {
+    /// A forked child leaves it alone: its locks may be held for ever.
+    under_way: PerProcess<UnderWay>,
+}
+
+struct UnderWay {
     mailer: everpost::Mailer,
     tell: UnboundedSender<Told>,
     told: Arc<Mutex<UnboundedReceiver<Told>>>,
@@ -36,8 +41,20 @@ impl Batch {
     pub(crate) fn new(mailer: everpost::Mailer) -> Self {
         let (tell, told) = unbounded_channel();
         let left = CancellationToken::new();
-        let leave = left.clone().drop_guard();
-        Batch { mailer, tell, told: Arc::new(Mutex::new(told)), left, _leave: leave }
+        let _leave = left.clone().drop_guard();
+        let under_way = PerProcess::new();
+        under_way.get_or_init(|| {
+            let told = Arc::new(Mutex::new(told));
+            UnderWay { mailer, tell, told, left, _leave }
+        });
+        Batch { under_way }
+    }
+
+    fn under_way(&self) -> Outcome<&UnderWay> {
+        self.under_way.get().ok_or_else(|| {
+            let hint = "begin one in the child";
+            Failure::config("the batch is that of the parent process", hint)
+        })
     }
 }
 
@@ -53,8 +70,9 @@ impl Batch {
         envelope: Option<Addresses>,
     ) -> PyResult<()> {
         let runtime = handle().or_raise(py)?;
-        let tell = Telling { index, tell: Some(self.tell.clone()) };
-        let (mailer, left) = (self.mailer.clone(), self.left.clone());
+        let batch = self.under_way().or_raise(py)?;
+        let tell = Telling { index, tell: Some(batch.tell.clone()) };
+        let (mailer, left) = (batch.mailer.clone(), batch.left.clone());
         let message = message(content, envelope);
         runtime.spawn(async move {
             let result = match message {
@@ -70,7 +88,7 @@ impl Batch {
     /// receipt and error, of which one is None.
     #[pyo3(signature = (way=None))]
     fn next(&self, py: Python<'_>, way: Way<'_>) -> PyResult<Py<PyAny>> {
-        let told = Arc::clone(&self.told);
+        let told = Arc::clone(&self.under_way().or_raise(py)?.told);
         run_plain(py, way, async move {
             let mut results = Vec::new();
             told.lock().await.recv_many(&mut results, AT_ONCE).await;
@@ -80,7 +98,9 @@ impl Batch {
 
     /// Cancels what has not been sent.
     fn cancel(&self) {
-        self.left.cancel();
+        if let Some(batch) = self.under_way.get() {
+            batch.left.cancel();
+        }
     }
 }
 

@@ -14,8 +14,6 @@ pub(crate) enum Failure {
     Core(Box<Error>),
     /// This layer says so.
     Own { kind: ErrorKind, delivery: Delivery, message: String, hint: &'static str },
-    /// Python says so.
-    Python(PyErr),
 }
 
 /// The result of everything that is waited for.
@@ -69,7 +67,6 @@ impl Failure {
         match self {
             Failure::Core(error) => error.kind() == ErrorKind::Cancelled,
             Failure::Own { kind, .. } => *kind == ErrorKind::Cancelled,
-            Failure::Python(_) => false,
         }
     }
 
@@ -94,7 +91,6 @@ impl Failure {
                 "causes": [],
             })
             .to_string(),
-            Failure::Python(_) => String::new(),
         }
     }
 
@@ -107,7 +103,6 @@ impl Failure {
                     "{kind} at {at}: {message}\n  delivery:   {delivery}\n  hint:       {hint}\n"
                 )
             }
-            Failure::Python(_) => String::new(),
         }
     }
 
@@ -115,14 +110,10 @@ impl Failure {
     pub(crate) fn exception(self, py: Python<'_>) -> PyErr {
         static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         let late = match &self {
-            Failure::Python(_) => None,
             Failure::Core(error) => error.late_verdict().map(LateVerdict::new),
             Failure::Own { .. } => None,
         };
         let (json, report) = (self.json(), self.report());
-        if let Failure::Python(error) = self {
-            return error;
-        }
         let made = MAKE
             .import(py, "everpost.errors", "_from_native")
             .and_then(|make| make.call1((json, report, late)));
@@ -133,12 +124,6 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Core(Box::new(error))
-    }
-}
-
-impl From<PyErr> for Failure {
-    fn from(error: PyErr) -> Self {
-        Failure::Python(error)
     }
 }
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Time: TypeAlias = Union[float, timedelta, str]
 """A time: seconds, a :class:`datetime.timedelta`, or a text such as "500ms"."""
 
+Seconds: TypeAlias = Union[float, timedelta]
+"""A time: seconds, or a :class:`datetime.timedelta`."""
+
 Size: TypeAlias = Union[int, str]
 """A size: bytes, or a text such as "50MB"."""
 
@@ -211,12 +214,10 @@ def text(value: Any, *, is_time: bool) -> str:
     return milliseconds(value) if is_time else str(value)
 
 
-def seconds(time: Time | None) -> float | None:
+def seconds(time: Seconds | None) -> float | None:
     """A time in seconds."""
     if time is None:
         return None
-    if isinstance(time, str):
-        raise TypeError("a timeout is a number of seconds or a timedelta")
     return time.total_seconds() if isinstance(time, timedelta) else float(time)
 
 

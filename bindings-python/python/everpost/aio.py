@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from everpost._message import MessageLike
     from everpost._native import Receipt, TokenRequest
-    from everpost._options import Options, Time, Token
+    from everpost._options import Options, Seconds, Token
     from everpost.certificate import CertificateFile
     from everpost.errors import Error
 
@@ -84,7 +84,7 @@ class AsyncMailer:
         sender: str | None = None,
         recipients: str | Sequence[str] | None = None,
         envelope: Envelope | None = None,
-        timeout: Time | None = None,
+        timeout: Seconds | None = None,
     ) -> Receipt:
         """Send a message, and return when the server has accepted it.
 
@@ -160,7 +160,7 @@ class AsyncMailer:
     async def late_verdict(
         self,
         error: Error,
-        timeout: Time | None = None,
+        timeout: Seconds | None = None,
     ) -> Receipt | None:
         """Wait for the verdict on a message whose delivery was unknown.
 
@@ -172,7 +172,7 @@ class AsyncMailer:
         receipt: Receipt | None = await self._home.run(late.wait, _options.seconds(timeout))
         return receipt
 
-    async def aclose(self, timeout: Time | None = None) -> None:
+    async def aclose(self, timeout: Seconds | None = None) -> None:
         """Take no more messages, wait for those that were taken, and say QUIT.
 
         Raises:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from everpost._message import MessageLike
     from everpost._native import Receipt
-    from everpost._options import Options, Time
+    from everpost._options import Options, Seconds
     from everpost.certificate import CertificateFile
     from everpost.errors import Error
 
@@ -68,7 +68,7 @@ class Mailer:
         sender: str | None = None,
         recipients: str | Sequence[str] | None = None,
         envelope: Envelope | None = None,
-        timeout: Time | None = None,
+        timeout: Seconds | None = None,
     ) -> Receipt:
         """Send a message, and return when the server has accepted it.
 
@@ -148,7 +148,7 @@ class Mailer:
             _native.explain(self._native, None if file is None else file._native)
         )
 
-    def late_verdict(self, error: Error, timeout: Time | None = None) -> Receipt | None:
+    def late_verdict(self, error: Error, timeout: Seconds | None = None) -> Receipt | None:
         """Wait for the verdict on a message whose delivery was unknown.
 
         Args:
@@ -166,7 +166,7 @@ class Mailer:
         late = error._late
         return None if late is None else late.wait(_options.seconds(timeout))
 
-    def close(self, timeout: Time | None = None) -> None:
+    def close(self, timeout: Seconds | None = None) -> None:
         """Take no more messages, wait for those that were taken, and say QUIT.
 
         Raises:
@@ -243,8 +243,8 @@ class Feed:
 
 
 WINDOW = 128
-"""How many messages of a batch are under way at once: enough for the largest
-pool to chain them."""
+"""How many messages of a batch are under way at once: sixteen for each of eight
+connections, so that each always finds the next one to chain."""
 
 
 class _Events:

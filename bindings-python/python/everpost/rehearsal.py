@@ -6,10 +6,12 @@ docs/rehearsal.md has everything it can be told.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import tempfile
 import threading
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -64,7 +66,7 @@ class Rehearsal:
         self._native = _native.Rehearsal(json.dumps(options))
         self._listening: dict[str, Any] = json.loads(self._native.listening)
         self._lock = threading.Lock()
-        self._ca_file: str | None = None
+        self._ca_file: tuple[str, weakref.finalize[..., Any]] | None = None
         user = next(iter(options.get("credentials") or {}), None)
         self._login = (
             "" if user is None
@@ -131,8 +133,8 @@ class Rehearsal:
                 handle, path = tempfile.mkstemp(prefix="everpost-rehearsal-", suffix=".pem")
                 with os.fdopen(handle, "w", encoding="ascii") as file:
                     file.write(self.ca_pem)
-                self._ca_file = path
-            return self._ca_file
+                self._ca_file = path, weakref.finalize(self, _remove, path, os.getpid())
+            return self._ca_file[0]
 
     def request(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask for one thing, such as ``{"do": "rotate"}``, and return the answer.
@@ -198,9 +200,10 @@ class Rehearsal:
         """Stop: connections end. May be called twice."""
         self._native.stop()
         with self._lock:
-            path, self._ca_file = self._ca_file, None
-        if path is not None:
-            os.unlink(path)  # noqa: PTH108
+            if self._ca_file is not None:
+                _, remove = self._ca_file
+                self._ca_file = None
+                remove()
 
     def __enter__(self) -> Self:
         return self
@@ -215,3 +218,10 @@ class Rehearsal:
 
     def __repr__(self) -> str:
         return f"<Rehearsal {self.host}, port {self.port}>"
+
+
+def _remove(path: str, process: int) -> None:
+    """Remove a file, but not that of a parent process."""
+    if os.getpid() == process:
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # noqa: PTH108
