@@ -157,11 +157,12 @@ impl Shared {
     }
 
     fn look(&self, py: Python<'_>) {
-        // First: what arrives from here on wakes the loop anew.
-        self.woken.store(false, Ordering::Release);
+        // In this order: hushed last, it would swallow the ring for what has
+        // arrived in between, with `woken` set, and nobody would ring again.
         if let Waking::Bell(bell) = &self.waking {
             bell.hush();
         }
+        self.woken.store(false, Ordering::Release);
         let arrived = std::mem::take(&mut *self.arrived());
         for (state, make) in arrived {
             if let Err(error) = state.settle(py, make(py)) {

@@ -249,3 +249,17 @@ def test_closing_waits_as_long_as_it_may(
         await mailer.aclose()
 
     run(main())
+
+
+def test_no_task_is_left_waiting_however_closely_results_come(
+    run: Run, server: Rehearsal, letter: Callable[..., bytes]
+) -> None:
+    async def main() -> None:
+        async with AsyncMailer(server.url) as mailer:
+            for _ in range(60):
+                sends = asyncio.gather(*(mailer.send(letter("m")) for _ in range(50)))
+                await asyncio.wait_for(sends, 20)
+
+    server.request({"do": "settings", "set": {"forget_bodies": True}})
+    run(main())
+    assert server.counts() == {"m": 3000}
