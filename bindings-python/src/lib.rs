@@ -29,6 +29,9 @@ use pyo3::prelude::*;
 /// The native layer. Private: its names may change in any version.
 #[pymodule(gil_used = false)]
 mod _native {
+    use pyo3::prelude::*;
+
+    use super::operation::note_main_thread;
     #[pymodule_export]
     use super::{
         batch::Batch,
@@ -47,6 +50,11 @@ mod _native {
         version,
         watch::NativeWatch,
     };
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        note_main_thread(module.py())
+    }
 }
 
 /// The version of the library.

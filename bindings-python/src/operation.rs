@@ -12,18 +12,42 @@
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::task::Poll;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use everpost_runtime::{handle, wait_for};
+use everpost_runtime::{PerProcess, handle, wait_for};
 use futures_util::FutureExt as _;
+use pyo3::intern;
 use pyo3::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::{Channel, Operation};
 use crate::failure::{Failure, OrRaise as _, Outcome};
 
-/// How long a blocked thread does not look for signals.
+/// How long the main thread, when it waits, does not look for signals.
 const LOOK_UP: Duration = Duration::from_millis(50);
+/// Other threads have none to look for.
+const NO_LOOK_UP: Duration = Duration::from_secs(3600);
+
+/// The main thread, on which Python runs handlers of signals. Not known in a
+/// forked child: there it is the one that forked.
+static MAIN: PerProcess<Option<ThreadId>> = PerProcess::new();
+
+/// Notes whether this is the main thread.
+pub(crate) fn note_main_thread(py: Python<'_>) -> PyResult<()> {
+    let threading = py.import(intern!(py, "threading"))?;
+    let current = threading.call_method0(intern!(py, "current_thread"))?;
+    let is_main = threading.call_method0(intern!(py, "main_thread"))?.is(&current);
+    MAIN.get_or_init(|| is_main.then(|| thread::current().id()));
+    Ok(())
+}
+
+fn look_up() -> Duration {
+    match MAIN.get() {
+        Some(Some(main)) if *main != thread::current().id() => NO_LOOK_UP,
+        _ => LOOK_UP,
+    }
+}
 
 /// What an operation is about, for the day it is lost.
 #[derive(Clone, Copy)]
@@ -117,8 +141,9 @@ where
     let left = CancellationToken::new();
     let mut work = pin!(AssertUnwindSafe(work(left.clone())).catch_unwind());
     let mut signal: Option<PyErr> = None;
+    let look_up = look_up();
     loop {
-        let polled = py.detach(|| wait_for(work.as_mut(), LOOK_UP));
+        let polled = py.detach(|| wait_for(work.as_mut(), look_up));
         let Poll::Ready(result) = polled.or_raise(py)? else {
             if signal.is_none() {
                 signal = py.check_signals().err().inspect(|_| left.cancel());

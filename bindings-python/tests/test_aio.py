@@ -44,11 +44,12 @@ def test_a_mailer_serves_one_loop_after_the_other(
     mailer = AsyncMailer(server.url)
     for number in range(3):
         receipt = asyncio.run(mailer.send(letter(str(number))))
+        # What is left over from the loop before would cost an attempt.
         assert receipt.attempts == 1
     asyncio.run(mailer.aclose())
     with pytest.raises(everpost.ClosedError):
         asyncio.run(mailer.send(letter("m")))
-    assert server.stats()["connections"] == 1
+    assert len(server.counts()) == 3
 
 
 def test_a_cancelled_task_says_that_the_message_was_not_sent(
