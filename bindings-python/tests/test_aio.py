@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import everpost
@@ -118,6 +119,41 @@ def test_a_result_that_comes_with_the_cancellation_is_not_lost(
             assert cause.receipt.message_id == "<m>"
 
     run(main())
+
+
+def test_a_result_that_the_cancelled_task_has_not_seen_yet_is_not_lost(
+    run: Run, server: Rehearsal, letter: Callable[..., bytes]
+) -> None:
+    async def main() -> None:
+        async with AsyncMailer(server.url) as mailer:
+            task: Any = asyncio.ensure_future(mailer.send(letter("m")))
+            await asyncio.sleep(0)
+            while not task._fut_waiter.done():  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            # The future has the receipt, and the task does not run before this.
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await asyncio.wait_for(task, 20)
+            cause = everpost.outcome(caught.value)
+            assert isinstance(cause, everpost.CancelledError)
+            assert cause.receipt is not None
+
+    run(main())
+
+
+def test_loops_in_several_threads_share_a_mailer(
+    server: Rehearsal, letter: Callable[..., bytes]
+) -> None:
+    mailer = AsyncMailer(server.url)
+
+    async def some(thread: int) -> None:
+        for number in range(50):
+            await asyncio.wait_for(mailer.send(letter(f"{thread}.{number}")), 20)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda thread: asyncio.run(some(thread)), range(4)))
+    asyncio.run(mailer.aclose())
+    assert len(server.counts()) == 200
 
 
 def test_a_deadline_of_asyncio_ends_a_send(

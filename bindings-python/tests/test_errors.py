@@ -3,8 +3,10 @@ from __future__ import annotations
 import builtins
 import copy
 import pickle
+import re
 import smtplib
 import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import everpost
@@ -47,6 +49,14 @@ def test_every_exception_is_one_of_ours_and_of_its_kin() -> None:
         for one in every:
             with pytest.raises(one, match="what happened"):
                 raise exception("what happened", report="all of it")
+
+
+def test_the_exceptions_are_those_of_the_table_of_errors() -> None:
+    table = (Path(__file__).parents[2] / "docs/errors.md").read_text("utf-8")
+    kinds = set(re.findall(r"^\| `(\w+)` \| `EVERPOST_", table, re.MULTILINE))
+    assert kinds == set(errors._CLASSES)
+    for kind, exception in errors._CLASSES.items():
+        assert exception().kind == kind
 
 
 @pytest.mark.parametrize("exception", KIN, ids=lambda it: it.__name__)

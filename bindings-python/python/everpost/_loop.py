@@ -19,14 +19,18 @@ __all__ = ["Home"]
 class Home:
     """The loop that was last seen, and the way for results to it."""
 
-    __slots__ = ("channel", "loop")
+    __slots__ = ("_last",)
 
-    loop: asyncio.AbstractEventLoop | None
-    channel: _native.Channel | None
+    # One field, so that loops in several threads may share a mailer.
+    _last: tuple[asyncio.AbstractEventLoop | None, _native.Channel | None]
 
     def __init__(self) -> None:
-        self.loop = None
-        self.channel = None
+        self._last = None, None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that was last seen."""
+        return self._last[0]
 
     async def run(self, start: Callable[..., Any], *args: Any) -> Any:
         """Do native work for the running loop.
@@ -35,15 +39,16 @@ class Home:
         once it is known what came of it, and that is its ``__cause__``.
         """
         loop = asyncio.get_running_loop()
-        if loop is not self.loop:
-            self.channel = _channel(loop)
-            self.loop = loop
+        seen, channel = self._last
+        if seen is not loop:
+            channel = _channel(loop)
+            self._last = loop, channel
         future = loop.create_future()
-        operation = start(*args, (self.channel, future))
+        operation = start(*args, (channel, future))
         try:
             return await future
         except asyncio.CancelledError as cancelled:
-            cancelled.__cause__ = await _leave(loop, operation)
+            cancelled.__cause__ = await _leave(loop, operation, future)
             raise
 
 
@@ -84,11 +89,16 @@ def _called(loop: asyncio.AbstractEventLoop) -> _native.Channel:
 
 
 async def _leave(
-    loop: asyncio.AbstractEventLoop, operation: _native.Operation
+    loop: asyncio.AbstractEventLoop,
+    operation: _native.Operation,
+    future: asyncio.Future[Any],
 ) -> BaseException | None:
     """Cancel work, and learn what came of it: the work says so at once."""
-    told: asyncio.Future[Any] = loop.create_future()
-    operation.cancel(told)
+    told = future
+    if future.cancelled():
+        told = loop.create_future()
+        operation.cancel(told)
+    # Otherwise the task was cancelled when its result had just come.
     while not told.done():
         try:
             await asyncio.wait((told,))
