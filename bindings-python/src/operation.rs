@@ -19,6 +19,7 @@ use everpost_runtime::{PerProcess, handle, wait_for};
 use futures_util::FutureExt as _;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::channel::{Channel, Operation};
@@ -104,7 +105,14 @@ where
     W: Future<Output = Outcome<T>> + Send + 'static,
 {
     match way {
-        None => wait(py, about, work)?.answer(py),
+        None => {
+            let (signal, result) = drive(py, about, work)?;
+            let result = result.or_raise(py).and_then(|value| value.answer(py));
+            match signal {
+                None => result,
+                Some(signal) => Err(interrupted(py, signal, result)),
+            }
+        }
         Some((channel, future)) => {
             let operation = start(py, &channel, future, about, work)?;
             Ok(Py::new(py, operation)?.into_any())
@@ -127,13 +135,27 @@ where
     })
 }
 
-/// Waits without the GIL. A signal whose handler raises cancels the work; what
-/// is known of it then is the cause of the exception, unless nothing happened.
+/// As [`run`] without a way, for what is no object of Python's.
 pub(crate) fn wait<T, W>(
     py: Python<'_>,
     about: About,
     work: impl FnOnce(CancellationToken) -> W,
 ) -> PyResult<T>
+where
+    T: Send,
+    W: Future<Output = Outcome<T>> + Send,
+{
+    let (signal, result) = drive(py, about, work)?;
+    signal.map_or_else(|| result.or_raise(py), Err)
+}
+
+/// Waits without the GIL. A signal whose handler raises cancels the work,
+/// which says at once what came of it.
+fn drive<T, W>(
+    py: Python<'_>,
+    about: About,
+    work: impl FnOnce(CancellationToken) -> W,
+) -> PyResult<(Option<PyErr>, Outcome<T>)>
 where
     T: Send,
     W: Future<Output = Outcome<T>> + Send,
@@ -144,22 +166,26 @@ where
     let look_up = look_up();
     loop {
         let polled = py.detach(|| wait_for(work.as_mut(), look_up));
-        let Poll::Ready(result) = polled.or_raise(py)? else {
-            if signal.is_none() {
-                signal = py.check_signals().err().inspect(|_| left.cancel());
-            }
-            continue;
-        };
-        let result = result.unwrap_or_else(|_| Err(about.panicked()));
-        return match (signal, result) {
-            (None, result) => result.or_raise(py),
-            (Some(signal), Err(failure)) if !failure.is_cancelled() => {
-                signal.set_cause(py, Some(failure.exception(py)));
-                Err(signal)
-            }
-            (Some(signal), _) => Err(signal),
-        };
+        if let Poll::Ready(result) = polled.or_raise(py)? {
+            return Ok((signal, result.unwrap_or_else(|_| Err(about.panicked()))));
+        }
+        if signal.is_none() {
+            signal = py.check_signals().err().inspect(|_| left.cancel());
+        }
     }
+}
+
+/// What a signal's handler has raised, with what came of the work as its cause.
+fn interrupted(py: Python<'_>, signal: PyErr, result: PyResult<Py<PyAny>>) -> PyErr {
+    static CAUSE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let result = result.unwrap_or_else(|error| error.into_value(py).into_any());
+    let cause = CAUSE
+        .import(py, "everpost.errors", "_interrupted")
+        .and_then(|cause| cause.call1((result,)));
+    if let Some(cause) = cause.ok().filter(|cause| !cause.is_none()) {
+        signal.set_cause(py, Some(PyErr::from_value(cause)));
+    }
+    signal
 }
 
 /// Starts work whose result completes `future`.

@@ -181,6 +181,24 @@ for attempt in range(5):
     server.request({"do": "release"})
 # The machine may be busy; once is proof.
 assert len(took) == 5 and min(took) < 0.1, took
+# A receipt that comes with the interrupt is not lost.
+def accept_and_raise(*_):
+    before = mailer.stats().accepted
+    server.request({"do": "release"})
+    while mailer.stats().accepted == before: pass
+    raise KeyboardInterrupt
+signal.signal(signal.SIGINT, accept_and_raise)
+fault = server.inject("end_of_data", "stall")
+thread = threading.Thread(
+    target=lambda: (server.wait(fault=fault), os.kill(os.getpid(), signal.SIGINT))
+)
+thread.start()
+try:
+    mailer.send(letter("accepted"))
+except KeyboardInterrupt as interrupted:
+    what = everpost.outcome(interrupted)
+    assert what.delivery == "accepted" and what.receipt.message_id == "<accepted>"
+thread.join()
 # A handler that does not raise does not end it.
 signal.signal(signal.SIGINT, lambda *_: server.request({"do": "release"}))
 fault = server.inject("end_of_data", "stall")

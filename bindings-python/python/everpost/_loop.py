@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 from everpost import _native
-from everpost.errors import CancelledError
+from everpost.errors import _interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,8 +105,4 @@ async def _leave(
         except asyncio.CancelledError:
             # It is being cancelled already.
             continue
-    error = told.exception()
-    if error is not None:
-        return error
-    result = told.result()
-    return CancelledError._accepted(result) if isinstance(result, _native.Receipt) else None
+    return _interrupted(told.exception() or told.result())

@@ -13,6 +13,7 @@ import ssl
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from everpost import _native
 from everpost.results import Rejection, Reply
 
 if TYPE_CHECKING:
@@ -499,6 +500,13 @@ def _from_native(text: str, report: str, late: LateVerdict | None) -> Error:
     error = _from_data(_json.loads(text), report)
     error._late = late
     return error
+
+
+def _interrupted(result: object) -> BaseException | None:
+    """What is known of work that was cancelled, given what it came to."""
+    if isinstance(result, BaseException):
+        return result
+    return CancelledError._accepted(result) if isinstance(result, _native.Receipt) else None
 
 
 def _restore(
