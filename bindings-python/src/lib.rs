@@ -63,9 +63,11 @@ fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
-/// Makes no more calls into Python: the interpreter is on its way out.
+/// Writes the rest of the log, and makes no more calls into Python: the
+/// interpreter is on its way out.
 #[pyfunction]
-fn close_errands() {
+fn close_errands(py: Python<'_>) {
+    log::flush(py);
     errand::close();
 }
 

@@ -71,6 +71,13 @@ fn take(level: Level, target: &str, text: &str) {
     }
 }
 
+/// Writes what has not been written yet, on this thread.
+pub(crate) fn flush(py: Python<'_>) {
+    if LINES.get().is_some() {
+        write(py);
+    }
+}
+
 fn write(py: Python<'_>) {
     static WRITE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let waiting = LINES.get_or_init(Waiting::default);

@@ -128,6 +128,22 @@ server.stop()
     assert out == "0\n"
 
 
+def test_the_last_lines_of_the_log_are_written(script: Script) -> None:
+    out = script(
+        PREFACE
+        + """
+import logging
+logging.basicConfig(level=logging.WARNING, stream=sys.stdout)
+server = Rehearsal()
+server.expire()
+try: Mailer(server.url).send(letter("m"))
+except everpost.CertificateError: pass
+server.stop()
+"""
+    )
+    assert "expired" in out.splitlines()[-1]
+
+
 @unix
 def test_a_child_has_a_log_of_its_own(script: Script) -> None:
     out = script(
