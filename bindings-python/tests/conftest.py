@@ -82,7 +82,8 @@ def script() -> Callable[..., str]:
 
     def script(text: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-X", "faulthandler", "-c", textwrap.dedent(text)],
+            # Since 3.12 Python warns of every fork of a process with threads.
+            [sys.executable, "-W", "ignore:This process", "-c", textwrap.dedent(text)],
             capture_output=True,
             text=True,
             timeout=60,
