@@ -32,6 +32,7 @@ mod _native {
     use pyo3::prelude::*;
 
     use super::operation::note_main_thread;
+
     #[pymodule_export]
     use super::{
         batch::Batch,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
@@ -53,16 +52,15 @@ class Home:
 
 
 _channels: WeakKeyDictionary[asyncio.AbstractEventLoop, _native.Channel] = WeakKeyDictionary()
-_channels_lock = Lock()
 
 
 def _channel(loop: asyncio.AbstractEventLoop) -> _native.Channel:
     """The one channel to a loop; it goes with the loop."""
-    with _channels_lock:
-        channel = _channels.get(loop)
-        if channel is None:
-            channel = _channels[loop] = _watched(loop) or _called(loop)
-        return channel
+    # Without a lock, which a fork could leave closed: a loop has one thread.
+    channel = _channels.get(loop)
+    if channel is None:
+        channel = _channels[loop] = _watched(loop) or _called(loop)
+    return channel
 
 
 def _watched(loop: asyncio.AbstractEventLoop) -> _native.Channel | None:

@@ -82,6 +82,10 @@ class Error(Exception):
         self._report = report
         self._late = None
         self._receipt = None
+        self._fill()
+
+    def _fill(self) -> None:
+        """Fill in what readers of the kin look at."""
         self.args = (self.message,)
 
     @property
@@ -240,15 +244,8 @@ class CertificateError(TlsError, ssl.SSLCertVerificationError):
     verify_code: int
     verify_message: str
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        data: Mapping[str, Any] | None = None,
-        report: str | None = None,
-    ) -> None:
-        """Make an error; see :class:`Error`."""
-        super().__init__(message, data=data, report=report)
+    def _fill(self) -> None:
+        super()._fill()
         findings = () if self.certificate is None else self.certificate.findings
         codes = (_X509_CODES[one.id] for one in findings if one.id in _X509_CODES)
         # X509_V_ERR_UNSPECIFIED where OpenSSL has no number for it.
@@ -277,15 +274,8 @@ class _ResponseError(Error):
     smtp_code: int
     smtp_error: Any
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        data: Mapping[str, Any] | None = None,
-        report: str | None = None,
-    ) -> None:
-        """Make an error; see :class:`Error`."""
-        super().__init__(message, data=data, report=report)
+    def _fill(self) -> None:
+        super()._fill()
         reply = self.reply
         # As smtplib has it where there was no reply.
         self.smtp_code = -1 if reply is None else reply.code
@@ -316,15 +306,8 @@ class SenderRefusedError(RejectedError, smtplib.SMTPSenderRefused):
 
     sender: str
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        data: Mapping[str, Any] | None = None,
-        report: str | None = None,
-    ) -> None:
-        """Make an error; see :class:`Error`."""
-        super().__init__(message, data=data, report=report)
+    def _fill(self) -> None:
+        super()._fill()
         self.sender = self._data.get("sender") or ""
         self.args = (self.smtp_code, self.smtp_error, self.sender)
 
@@ -339,15 +322,8 @@ class RecipientsRefusedError(RejectedError, smtplib.SMTPRecipientsRefused):
 
     recipients: dict[str, tuple[int, bytes]]
 
-    def __init__(
-        self,
-        message: str = "",
-        *,
-        data: Mapping[str, Any] | None = None,
-        report: str | None = None,
-    ) -> None:
-        """Make an error; see :class:`Error`."""
-        super().__init__(message, data=data, report=report)
+    def _fill(self) -> None:
+        super()._fill()
         self.recipients = {
             one.address: (one.reply.code, one.reply.text.encode()) for one in self.rejected
         }
