@@ -214,8 +214,9 @@ impl Mailer {
         send_all::send_all(self.send_window(), send, messages.into_iter())
     }
 
-    /// How many messages of a batch are under way at once.
-    fn send_window(&self) -> usize {
+    /// How many messages of a batch are under way at once: enough that every
+    /// connection of the pool always finds the next one.
+    pub fn send_window(&self) -> usize {
         self.pool().config.pool.max_connections.saturating_mul(send_all::AHEAD)
     }
 

@@ -1,0 +1,28 @@
+import everpost from './index.js';
+
+export const {
+  Mailer,
+  Receipt,
+  Report,
+  CertificateFile,
+  certificate,
+  diagnose,
+  probe,
+  version,
+  EverpostError,
+  ConfigError,
+  MessageError,
+  ConnectError,
+  DnsError,
+  TimeoutError,
+  TlsError,
+  CertificateError,
+  AuthenticationError,
+  RejectedError,
+  UnsupportedError,
+  ProtocolError,
+  DeliveryUnknownError,
+  CancelledError,
+  ClosedError,
+  InternalError,
+} = everpost;
