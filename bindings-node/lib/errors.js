@@ -112,7 +112,7 @@ class DeliveryUnknownError extends define(
     return this.#late !== null;
   }
 
-  /** Resolves with 'accepted' or 'refused', or with null if no answer came. */
+  /** Resolves with `{ delivery, receipt, error }`, or with null if no answer came. */
   async lateVerdict(options = {}) {
     return this.#late === null ? null : waitForVerdict(this.#late, options);
   }

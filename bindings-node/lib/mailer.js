@@ -26,10 +26,17 @@ const EVENTS = new Set([
 
 const collected = new FinalizationRegistry(unlisten);
 
+/** How many messages of a mailer may well be under way at once. */
+let windowOf;
+
 class Mailer extends EventEmitter {
   #native;
   #ear;
   #closed;
+
+  static {
+    windowOf = (mailer) => mailer.#native.window();
+  }
 
   constructor(options) {
     super();
@@ -80,7 +87,7 @@ class Mailer extends EventEmitter {
 
   sendMany(messages, options = {}) {
     const send = (message, signal) => this.send(message, { signal });
-    return sendMany(send, this.#native.window(), messages, options);
+    return sendMany(send, windowOf(this), messages, options);
   }
 
   async verify(options = {}) {
@@ -126,4 +133,4 @@ if (Symbol.asyncDispose) {
   };
 }
 
-module.exports = { Mailer };
+module.exports = { Mailer, windowOf };

@@ -5,6 +5,7 @@
 
 const native = require('./native.js');
 const { CancelledError, internals } = require('./errors.js');
+const { Receipt } = require('./results.js');
 const { onAbort } = require('./signal.js');
 
 /** What waits for the result of each operation. */
@@ -93,7 +94,7 @@ internals.verdictsBy(async (verdict, { timeout, signal } = {}) => {
   let timer;
   let late = false;
   try {
-    return await run((id) => {
+    const told = await run((id) => {
       port.lateVerdict(id, verdict);
       if (timeout === undefined) return;
       const expired = () => {
@@ -102,6 +103,9 @@ internals.verdictsBy(async (verdict, { timeout, signal } = {}) => {
       };
       timer = setTimeout(expired, timeout);
     }, signal);
+    if (!told) return null;
+    if (told.receipt) return { delivery: 'accepted', receipt: new Receipt(told.receipt), error: null };
+    return { delivery: told.error.delivery, receipt: null, error: internals.fromNative(told.error) };
   } catch (error) {
     if (late && error instanceof CancelledError && !signal?.aborted) return null;
     throw error;

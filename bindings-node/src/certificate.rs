@@ -93,7 +93,8 @@ impl CertificateFile {
                 None => SystemTime::now(),
                 Some(at) => moment(at)?,
             };
-            let mut all = roots.into_iter().map(|it| TrustRoots::Pem(it.into())).collect::<Vec<_>>();
+            let mut all =
+                roots.into_iter().map(|it| TrustRoots::Pem(it.into())).collect::<Vec<_>>();
             for name in trust {
                 all.push(name.parse()?);
             }

@@ -4,8 +4,8 @@ use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use everpost::message::MessageBuilder;
 use everpost::Message;
+use everpost::message::MessageBuilder;
 use napi_derive::napi;
 
 use crate::letter::Letter;

@@ -103,7 +103,8 @@ impl GivenEnvelope {
         }
         if let Some(returned) = self.returned {
             let full = returned == "full";
-            envelope = envelope.with_return(if full { DsnReturn::Full } else { DsnReturn::Headers });
+            envelope =
+                envelope.with_return(if full { DsnReturn::Full } else { DsnReturn::Headers });
         }
         if let Some(bits) = self.notify {
             let conditions =

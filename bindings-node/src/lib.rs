@@ -17,6 +17,9 @@
 //! and not on one of napi's: that one ends its tasks when a worker thread of
 //! Node ends, also those of other threads.
 
+#![cfg_attr(test, allow(dead_code, reason = "nothing is registered for JavaScript in tests"))]
+#![allow(unreachable_pub, reason = "JavaScript reaches what no crate does")]
+
 mod certificate;
 mod command;
 mod compose;

@@ -66,7 +66,11 @@ pub fn diagnose(
         }
         Ok(diagnosis)
     })?;
-    port.shared.start(env, id, true, false, |_| async move {
-        Ok(diagnosed(&diagnosis.run().await?))
-    })
+    port.shared.start(
+        env,
+        id,
+        true,
+        false,
+        |_| async move { Ok(diagnosed(&diagnosis.run().await?)) },
+    )
 }

@@ -89,7 +89,8 @@ impl Mailer {
             if let Some(envelope) = envelope {
                 message = message.with_envelope(envelope.read()?);
             }
-            Ok(receipt(&core.send_until(message, cancelled.cancelled()).await?))
+            let taken = core.send_until(message, cancelled.cancelled()).await?;
+            Ok(receipt(&taken).to_string())
         })
     }
 
@@ -116,12 +117,7 @@ impl Mailer {
 
     /// Says who is at fault.
     #[napi]
-    pub fn explain(
-        &self,
-        env: &Env,
-        id: i64,
-        file: Option<&CertificateFile>,
-    ) -> napi::Result<()> {
+    pub fn explain(&self, env: &Env, id: i64, file: Option<&CertificateFile>) -> napi::Result<()> {
         let core = self.core.clone();
         let mut options = ExplainOptions::default();
         if let Some(file) = file {

@@ -116,13 +116,13 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> napi::Res
 }
 
 /// A receipt with its envelope.
-pub(crate) fn receipt(receipt: &Receipt) -> String {
+pub(crate) fn receipt(receipt: &Receipt) -> Value {
     let envelope = receipt.envelope();
     let to: Vec<_> = envelope.recipients().iter().map(|it| it.address().as_str()).collect();
     let mut json = receipt.to_json();
     json["from"] = json!(envelope.reverse_path().map(|path| path.as_str()));
     json["to"] = json!(to);
-    json.to_string()
+    json
 }
 
 /// What a report is made of in every language, and under `details` the whole

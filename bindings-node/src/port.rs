@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::outcome::{Failure, thrown};
+use crate::outcome::{Failure, receipt, thrown};
 
 /// Calls `deliver`, and keeps no process alive by itself.
 type Wake = ThreadsafeFunction<(), (), FnArgs<(String,)>, Status, false, true>;
@@ -119,8 +119,8 @@ impl Port {
             };
             Ok(match verdict {
                 None => Value::Null,
-                Some(Ok(_)) => json!("accepted"),
-                Some(Err(error)) => json!(error.delivery().as_str()),
+                Some(Ok(taken)) => json!({ "receipt": receipt(&taken) }),
+                Some(Err(error)) => json!({ "error": error.to_json() }),
             }
             .to_string())
         })
@@ -162,13 +162,8 @@ impl Shared {
                 outcome = work => outcome,
             }
         };
-        let completion = Completion {
-            shared: Arc::clone(self),
-            id,
-            cancellable,
-            message,
-            reported: false,
-        };
+        let completion =
+            Completion { shared: Arc::clone(self), id, cancellable, message, reported: false };
         self.hold(env);
         let spawned = everpost_runtime::spawn(async move {
             let outcome = AssertUnwindSafe(work).catch_unwind().await;

@@ -46,8 +46,8 @@ impl Rehearsal {
                 "ca_pem": server.ca_pem(),
             });
             let control = Control::new(server);
-            let leaf: Value =
-                serde_json::from_str(&control.request(r#"{"do":"leaf"}"#).await).unwrap_or_default();
+            let leaf: Value = serde_json::from_str(&control.request(r#"{"do":"leaf"}"#).await)
+                .unwrap_or_default();
             told["leaf"] = leaf["leaf"].clone();
             // JavaScript starts each server once.
             let _ = slot.set(control);

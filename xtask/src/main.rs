@@ -16,6 +16,7 @@ mod command;
 mod dotnet;
 mod fuzz;
 mod mta;
+mod node;
 mod page;
 mod probing;
 mod programs;

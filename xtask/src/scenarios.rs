@@ -21,7 +21,7 @@ use serde_json::Value;
 use self::file::Scenario;
 use crate::command::{Failure, announce, cargo, run};
 use crate::dotnet::{self, Runtime};
-use crate::{c, python, root};
+use crate::{c, node, python, root};
 
 /// The step's name.
 pub(crate) const NAME: &str = "scenarios";
@@ -45,6 +45,7 @@ const RUNNERS: &[Runner] = &[
     Runner { language: "mono", here: cfg!(unix), build: || dotnet::program(Runtime::Mono, CSHARP) },
     Runner { language: "python", here: true, build: || python::scenarios("sync") },
     Runner { language: "asyncio", here: true, build: || python::scenarios("async") },
+    Runner { language: "node", here: true, build: node::scenarios },
 ];
 
 /// The runner in C#, from the root of the workspace.

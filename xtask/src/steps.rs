@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::command::{Failure, cargo, run as execute, run_and_keep, works};
-use crate::{c, dotnet, fuzz, mta, page, promises, python, readme, scenarios, simulation};
+use crate::{c, dotnet, fuzz, mta, node, page, promises, python, readme, scenarios, simulation};
 
 /// One step.
 struct Step {
@@ -66,6 +66,11 @@ const STEPS: &[Step] = &[
         name: "python",
         what: "the Python package keeps its promises, on every interpreter at hand",
         run: |_| python::check(),
+    },
+    Step {
+        name: "node",
+        what: "the Node package works with nodemailer, and as it is installed",
+        run: |_| node::check(),
     },
     Step {
         name: simulation::NAME,

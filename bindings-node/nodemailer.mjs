@@ -1,0 +1,5 @@
+import everpost from './nodemailer.js';
+
+export default everpost;
+export { everpost };
+export const { EverpostTransport } = everpost;
