@@ -18,7 +18,7 @@ async function* sendMany(send, window, messages, { signal, progress } = {}) {
   const told = { completed: 0, accepted: 0, failed: 0 };
   let underWay = 0;
   let index = 0;
-  let taking = null;
+  let taking = false;
   let ended = false;
   let broken = null;
   let wake = () => {};
@@ -30,6 +30,7 @@ async function* sendMany(send, window, messages, { signal, progress } = {}) {
     });
 
   const take = async () => {
+    taking = true;
     try {
       const { done, value } = await source.next();
       if (done) ended = true;
@@ -38,7 +39,7 @@ async function* sendMany(send, window, messages, { signal, progress } = {}) {
       ended = true;
       broken = { error };
     } finally {
-      taking = null;
+      taking = false;
       wake();
     }
   };
@@ -60,7 +61,7 @@ async function* sendMany(send, window, messages, { signal, progress } = {}) {
   try {
     for (;;) {
       const room = underWay + ready.length < window;
-      if (!ended && !taking && room && !leave.signal.aborted) taking = take();
+      if (!ended && !taking && room && !leave.signal.aborted) take();
       if (ready.length > 0) {
         progress?.({ ...told });
         yield ready.shift();

@@ -51,20 +51,17 @@ function unlisten(id) {
 function submit(start, signal, owner) {
   const id = ++last;
   return new Promise((resolve, reject) => {
-    let settle = resolve;
-    if (signal) {
-      const unfollow = onAbort(signal, () => port.cancel(id));
-      settle = (told) => {
-        unfollow();
-        resolve(told);
-      };
-    }
+    const unfollow = signal ? onAbort(signal, () => port.cancel(id)) : undefined;
+    const settle = (told) => {
+      unfollow?.();
+      resolve(told);
+    };
     pending.set(id, { settle, owner });
     try {
       start(id);
     } catch (error) {
       pending.delete(id);
-      settle();
+      unfollow?.();
       reject(internals.translate(error));
     }
   });

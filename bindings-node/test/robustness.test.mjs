@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { Readable } from 'node:stream';
+import test from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { Mailer, MessageError } from '../index.mjs';
+import { node, pair, raw, root, serve } from './support.mjs';
+
+/** The beginning of programs that talk to the server of the test. */
+const program = (server) => `
+  import { Mailer } from './index.mjs';
+  const raw = 'From: a@example.org\\r\\nTo: b@example.com\\r\\n\\r\\nHello\\r\\n';
+  const mailer = new Mailer(${JSON.stringify(server.url)});
+`;
+
+/** Resident memory once everything that can be collected is. */
+async function settledMemory() {
+  for (let at = 0; at < 5; at += 1) {
+    globalThis.gc();
+    await turn();
+  }
+  return process.memoryUsage().rss;
+}
+
+test('an idle pool and listeners keep no process alive', async (t) => {
+  const server = await serve(t);
+  const script = `${program(server)}
+    mailer.on('rotated', () => {}).on('retired', () => {});
+    await mailer.send(raw);
+    console.log('sent');
+  `;
+  const { code, stdout, stderr } = await node(script);
+  assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: 'sent\n', stderr: '' });
+});
+
+test('a send that is waited for keeps the process alive', async (t) => {
+  const server = await serve(t);
+  const { fault } = await server.request({ do: 'inject', at: 'end_of_data', action: 'stall' });
+  const running = node(`${program(server)} await mailer.send(raw); console.log('sent');`);
+  await server.request({ do: 'wait', fault });
+  await server.request({ do: 'release' });
+  const { code, stdout } = await running;
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: 'sent\n' });
+});
+
+test('process.exit in the middle of sends neither hangs nor crashes', async (t) => {
+  const server = await serve(t);
+  for (const at of ['handshake', 'data', 'end_of_data', 'none']) {
+    if (at !== 'none') await server.request({ do: 'inject', at, action: 'stall', on: 'every' });
+    const script = `${program(server)}
+      mailer.on('retired', () => {});
+      for (let at = 0; at < 20; at += 1) mailer.send(raw);
+      setTimeout(() => process.exit(7), 100);
+    `;
+    const { code, signal, stderr } = await node(script);
+    assert.deepEqual({ at, code, signal, stderr }, { at, code: 7, signal: null, stderr: '' });
+    await server.request({ do: 'remove' });
+    await server.request({ do: 'release' });
+  }
+});
+
+test('a worker that is ended in the middle of sends takes nothing with it', async (t) => {
+  const { mailer, server } = await pair(t);
+  const script = `
+    import { parentPort } from 'node:worker_threads';
+    ${program(server).replace('./index.mjs', `${new URL('../index.mjs', import.meta.url)}`)}
+    mailer.on('retired', () => {});
+    parentPort.postMessage((await mailer.send(raw)).responseCode);
+    for (;;) await Promise.allSettled(Array.from({ length: 10 }, () => mailer.send(raw)));
+  `;
+  const url = new URL(`data:text/javascript,${encodeURIComponent(script)}`);
+  for (let round = 0; round < 3; round += 1) {
+    const workers = Array.from({ length: 4 }, () => new Worker(url));
+    for (const worker of workers) assert.deepEqual(await once(worker, 'message'), [250]);
+    await mailer.send(raw());
+    for (const worker of workers) await worker.terminate();
+    await mailer.send(raw());
+  }
+});
+
+test('a process whose workers alone load the addon ends in order', async (t) => {
+  const server = await serve(t);
+  const worker = `
+    import { parentPort } from 'node:worker_threads';
+    ${program(server).replace('./index.mjs', `${new URL('../index.mjs', import.meta.url)}`)}
+    await mailer.send(raw);
+    parentPort.postMessage('sent');
+  `;
+  const script = `
+    import { Worker } from 'node:worker_threads';
+    for (let at = 0; at < 3; at += 1) {
+      const worker = new Worker(new URL(${JSON.stringify(`data:text/javascript,${encodeURIComponent(worker)}`)}));
+      await new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject));
+    }
+    console.log('over');
+  `;
+  const { code, signal, stdout, stderr } = await node(script);
+  assert.deepEqual({ code, signal, stdout, stderr }, { code: 0, signal: null, stdout: 'over\n', stderr: '' });
+});
+
+test('what a listener throws is uncaught, and keeps nothing else from being told', async (t) => {
+  const server = await serve(t);
+  const running = node(`${program(server)}
+    let caught;
+    process.on('uncaughtException', (error) => (caught = error));
+    await mailer.send(raw);
+    mailer.on('retired', () => {
+      throw new Error('in a listener');
+    });
+    const closed = mailer.close();
+    await closed;
+    await new Promise(setImmediate);
+    console.log(caught?.message);
+  `);
+  const { code, stdout, stderr } = await running;
+  assert.deepEqual({ code, stdout, stderr }, { code: 0, stdout: 'in a listener\n', stderr: '' });
+});
+
+test('what nobody waits for rejects no promise that nobody sees', async (t) => {
+  const server = await serve(t);
+  const script = `${program(server)}
+    import { Readable } from 'node:stream';
+    process.on('unhandledRejection', (error) => console.log('unhandled', error));
+    const broken = () => new Readable({ read() { this.destroy(new Error('broken')); } });
+    const long = () => Readable.from((function* () { yield raw; for (;;) yield 'x'.repeat(998) + '\\r\\n'; })());
+    const sends = [mailer.send(broken()), mailer.send(''), mailer.send(raw, { signal: AbortSignal.abort() })];
+    const controller = new AbortController();
+    sends.push(mailer.send(long(), { signal: controller.signal }));
+    setTimeout(() => controller.abort(), 50);
+    const results = await Promise.allSettled(sends);
+    console.log(results.map(({ reason }) => reason?.name).join());
+    for await (const result of mailer.sendMany([raw, '', broken(), long()])) if (result.index === 2) break;
+    for await (const result of mailer.sendMany([raw, raw])) break;
+    await mailer.close();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  `;
+  const { code, stdout, stderr } = await node(script);
+  assert.equal(stderr, '');
+  assert.equal(stdout, 'MessageError,MessageError,AbortError,AbortError\n');
+  assert.equal(code, 0);
+});
+
+test('ten thousand sends and a thousand failures take no more memory than a few', async (t) => {
+  const { mailer, server } = await pair(t);
+  await server.request({ do: 'settings', set: { forget_bodies: true } });
+  const batch = async (count, make) => {
+    let failed = 0;
+    for (let at = 0; at < count; at += 100) {
+      const sends = Array.from({ length: 100 }, () => mailer.send(...make()));
+      failed += (await Promise.allSettled(sends)).filter(({ status }) => status === 'rejected').length;
+      // The rehearsal server shares this process: what it keeps is not ours.
+      await server.request({ do: 'clear' });
+    }
+    return failed;
+  };
+  const body = 'x'.repeat(70).concat('\r\n').repeat(28);
+  const good = () => [Buffer.from(raw({ body }))];
+  const signal = new AbortController().signal;
+  const bad = () => [{ from: 'nobody', to: 'b@example.com', attachments: [{ content: body }] }, { signal }];
+  await batch(2000, good);
+  await batch(200, bad);
+  const before = await settledMemory();
+  assert.equal(await batch(10_000, good), 0);
+  assert.equal(await batch(1000, bad), 1000);
+  const grown = (await settledMemory()) - before;
+  assert.ok(grown < 16e6, `${(grown / 1e6).toFixed(1)} MB more`);
+});
+
+test('messages, mailers and errors survive garbage collection at any moment', async (t) => {
+  const server = await serve(t);
+  const collect = setInterval(() => globalThis.gc(), 1);
+  try {
+    for (let round = 0; round < 10; round += 1) {
+      // Nothing holds the mailer but its sends.
+      const sends = Array.from({ length: 50 }, (_, at) => {
+        const mailer = new Mailer({ url: server.url, maxConnections: 2 });
+        mailer.on('retired', () => {});
+        if (at % 5 === 0) return mailer.send({ from: 'a@x.org', to: 'b@x.org', text: 'hi', attachments: [{ content: Buffer.alloc(3000) }] });
+        if (at % 5 === 1) return mailer.send(Readable.from([Buffer.from(raw()), Buffer.alloc(100_000, 'x')]));
+        if (at % 5 === 2) return mailer.send('no message').catch((error) => assert.ok(error instanceof MessageError));
+        return mailer.send(Buffer.from(raw()));
+      });
+      await Promise.all(sends);
+    }
+  } finally {
+    clearInterval(collect);
+  }
+});
+
+test('a provider of tokens is there for as long as its mailer sends', async (t) => {
+  const server = await serve(t, { credentials: {}, tokens: { app: 'good' } });
+  const options = { host: server.host, port: server.port, trust: server.ca, username: 'app' };
+  const send = () => {
+    const token = async () => {
+      await turn();
+      globalThis.gc();
+      return 'good';
+    };
+    return new Mailer({ ...options, token }).send(raw());
+  };
+  for (let round = 0; round < 20; round += 1) {
+    const sending = send();
+    globalThis.gc();
+    await sending;
+  }
+});
+
+test('the event loop stays free while large messages are sent', async (t) => {
+  const { mailer, server } = await pair(t, { maxMessageSize: 60e6, maxAttachmentSize: 60e6 });
+  await server.request({ do: 'settings', set: { forget_bodies: true, limits: { message_size: 100_000_000 } } });
+  const body = `${'x'.repeat(70)}\r\n`.repeat(280_000);
+  const text = raw({ body });
+  const bytes = Buffer.from(text);
+  const forms = [
+    bytes,
+    { from: 'a@example.org', to: 'b@example.com', text: 'x', attachments: [{ content: bytes }] },
+    Readable.from([bytes]),
+    text,
+  ];
+  await mailer.send(raw());
+  for (const form of forms) {
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    delay.enable();
+    await mailer.send(form);
+    delay.disable();
+    // The machine may be busy with other things: the median is what we do.
+    assert.ok(delay.percentile(50) < 20e6, `${delay.percentile(50) / 1e6} ms`);
+  }
+});
+
+test('a send takes less than a millisecond of the event loop', async (t) => {
+  const { mailer } = await pair(t);
+  const small = Buffer.from(raw({ body: 'x'.repeat(70).concat('\r\n').repeat(28) }));
+  const composed = { from: 'a@example.org', to: 'b@example.com', subject: 's', text: 't', html: '<p>h' };
+  const large = Buffer.alloc(20e6, 'x');
+  for (const message of [small, composed, large]) {
+    const took = [];
+    for (let at = 0; at < 50; at += 1) {
+      const controller = new AbortController();
+      const begin = performance.now();
+      const sending = mailer.send(message, { signal: controller.signal });
+      took.push(performance.now() - begin);
+      if (message === large) controller.abort();
+      await sending.catch(() => {});
+    }
+    took.sort((one, other) => one - other);
+    assert.ok(took[25] < 1, `${took[25]} ms`);
+  }
+});
+
+test('the command runs in this process', async () => {
+  const file = `${root}/bin/everpost.js`;
+  const help = await node(file, { file: true, args: ['--help'] });
+  assert.equal(help.code, 0);
+  assert.match(help.stdout, /probe/);
+  const wrong = await node(file, { file: true, args: ['probe', '--json', '127.0.0.1:1'] });
+  assert.notEqual(wrong.code, 0);
+  assert.equal(JSON.parse(wrong.stdout.trim().split('\n').at(-1)).schema.split('/')[0], 'everpost.probe');
+});
