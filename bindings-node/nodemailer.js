@@ -9,9 +9,11 @@ const { CancelledError, internals } = require('./lib/errors.js');
 const { translate } = require('./lib/nodemailer-options.js');
 const { version } = require('./package.json');
 
-/** Counts the bytes of a stream as they pass. */
+/** A stream whose bytes are counted as they pass. */
 class Counted {
   bytes = 0;
+  /** Why the message could not be composed to its end. */
+  error = null;
 
   constructor(stream) {
     this.stream = stream;
@@ -22,9 +24,14 @@ class Counted {
   }
 
   async *[Symbol.asyncIterator]() {
-    for await (const chunk of this.stream) {
-      this.bytes += chunk.length;
-      yield chunk;
+    try {
+      for await (const chunk of this.stream) {
+        this.bytes += chunk.length;
+        yield chunk;
+      }
+    } catch (error) {
+      this.error = error;
+      throw error;
     }
   }
 }
@@ -114,7 +121,10 @@ class EverpostTransport extends EventEmitter {
     const messageId = message.messageId();
     const stream = new Counted(message.createReadStream());
     const begin = performance.now();
-    const receipt = await this.#mailer.send(stream, { envelope, signal: data.signal });
+    const receipt = await this.#mailer.send(stream, { envelope, signal: data.signal }).catch((error) => {
+      // An error of nodemailer's is told as nodemailer tells it.
+      throw stream.error ?? error;
+    });
     return {
       accepted: receipt.accepted,
       rejected: receipt.rejected.map(({ address }) => address),

@@ -2,7 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Mailer } from '../index.mjs';
@@ -26,6 +28,26 @@ export async function serve(t, options = {}) {
   const server = await Rehearsal.start(options);
   t.after(() => server.stop());
   return server;
+}
+
+/** A server in a process of its own, which is asked for nothing: its URL. */
+export async function serveApart(t) {
+  const options = { credentials: { app: 'secret' }, settings: { forget_bodies: true } };
+  const command = [path.join(root, 'bin/everpost.js'), 'rehearse', '--serve', '--options', JSON.stringify(options)];
+  const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'inherit'] });
+  // It ends with its input.
+  t.after(() => child.stdin.end());
+  let said = '';
+  for await (const data of child.stdout) {
+    said += data;
+    if (said.includes('\n')) break;
+  }
+  const { implicit, ca_pem: ca } = JSON.parse(said);
+  const folder = mkdtempSync(path.join(tmpdir(), 'everpost-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const file = path.join(folder, 'ca.pem');
+  writeFileSync(file, ca);
+  return `smtps://app:secret@${implicit}?trust=${encodeURIComponent(file)}`;
 }
 
 let last = 0;
