@@ -2,7 +2,7 @@
 
 const { EventEmitter } = require('node:events');
 const { inspect } = require('node:util');
-const { call, listen, native, port, run, unlisten } = require('./port.js');
+const { call, listen, native, port, resultOf, run, submit, unlisten } = require('./port.js');
 const { aborted } = require('./errors.js').internals;
 const { settings } = require('./options.js');
 const { envelope, prepare } = require('./message.js');
@@ -59,30 +59,28 @@ class Mailer extends EventEmitter {
   }
 
   async send(message, options = undefined) {
-    const signal = options?.signal;
+    const signal = options?.signal ?? undefined;
     if (signal?.aborted) throw aborted(signal);
     // What most messages are needs no turn of the event loop.
     const prepared =
-      message instanceof Uint8Array && message.length <= SLICE
-        ? { bytes: message }
-        : await prepare(message, signal);
-    const given = envelope(options?.envelope ?? prepared.envelope);
-    const { bytes, letter, composition, source } = prepared;
-    const cancellable = signal !== undefined && signal !== null;
-    const start = (id) => {
-      if (bytes) this.#native.send(id, bytes, given, cancellable);
-      else if (letter) this.#native.sendLetter(id, letter, given, cancellable);
-      else this.#native.sendComposed(id, composition, given, cancellable);
-    };
+      message instanceof Uint8Array && message.length <= SLICE ? { bytes: message } : await prepare(message, signal);
+    const { source } = prepared;
     try {
-      return new Receipt(await run(start, signal, this));
+      if (signal?.aborted) throw aborted(signal);
+      const start = this.#starting(prepared, envelope(options?.envelope ?? prepared.envelope), signal !== undefined);
+      return new Receipt(resultOf(await submit(start, signal, this), signal));
     } catch (error) {
-      const cause = source?.pipe.error;
-      if (cause) error.cause = cause;
+      if (source?.pipe.error) error.cause = source.pipe.error;
       throw error;
     } finally {
       source?.end();
     }
+  }
+
+  #starting({ bytes, letter, composition }, given, cancellable) {
+    if (bytes) return (id) => this.#native.send(id, bytes, given, cancellable);
+    if (letter) return (id) => this.#native.sendLetter(id, letter, given, cancellable);
+    return (id) => this.#native.sendComposed(id, composition, given, cancellable);
   }
 
   sendMany(messages, options = {}) {

@@ -67,15 +67,18 @@ function submit(start, signal, owner) {
   });
 }
 
-/** Starts an operation, and resolves with its result. */
-async function run(start, signal, owner) {
-  if (signal?.aborted) throw internals.aborted(signal);
-  const [, worked, told] = await submit(start, signal, owner);
-  // Made here, the error has the frames of those who await it on its stack.
+/** The result of an operation, or its error: thrown by whoever waited for it, whose frames are on the stack. */
+function resultOf([, worked, told], signal) {
   if (worked) return told;
   const error = internals.fromNative(told, signal);
   if (typeof told.late === 'number') forgotten.register(error, told.late);
   throw error;
+}
+
+/** Starts an operation, and resolves with its result. */
+async function run(start, signal, owner) {
+  if (signal?.aborted) throw internals.aborted(signal);
+  return resultOf(await submit(start, signal, owner), signal);
 }
 
 /** Does a call of the addon that may throw. */
@@ -111,4 +114,4 @@ internals.verdictsBy(async (verdict, { timeout, signal } = {}) => {
   }
 });
 
-module.exports = { call, listen, native, port, run, submit, unlisten };
+module.exports = { call, listen, native, port, resultOf, run, submit, unlisten };

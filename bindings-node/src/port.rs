@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -151,25 +152,14 @@ impl Shared {
         if cancellable {
             lock(&self.cancels).insert(id, cancelled.clone());
         }
-        let work = work(cancelled.clone());
-        let work = async move {
-            if message {
-                return work.await;
-            }
-            tokio::select! {
-                biased;
-                () = cancelled.cancelled() => Err(Failure::cancelled()),
-                outcome = work => outcome,
-            }
-        };
+        // In a box from the beginning: it is large, and moved several times.
+        let work = Box::pin(work(cancelled.clone()));
+        let until = (cancellable && !message).then_some(cancelled);
         let completion =
             Completion { shared: Arc::clone(self), id, cancellable, message, reported: false };
         self.hold(env);
-        let spawned = everpost_runtime::spawn(async move {
-            let outcome = AssertUnwindSafe(work).catch_unwind().await;
-            completion.complete(outcome.unwrap_or_else(|_| Err(Failure::lost(message))));
-        });
-        // The completion, dropped with the task, has reported it.
+        // The completion, if it is dropped with the task, has reported it.
+        let spawned = everpost_runtime::spawn(carry_out(work, until, completion));
         spawned.map(drop).map_err(|error| thrown(&Failure::internal(error.to_string())))
     }
 
@@ -258,6 +248,25 @@ impl Shared {
             }
         });
     }
+}
+
+/// Does the work, until it is cancelled, and reports what came of it.
+async fn carry_out(
+    work: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    cancelled: Option<CancellationToken>,
+    completion: Completion,
+) {
+    let message = completion.message;
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let outcome = match cancelled {
+        None => work.await,
+        Some(cancelled) => tokio::select! {
+            biased;
+            () = cancelled.cancelled() => Ok(Err(Failure::cancelled())),
+            outcome = work => outcome,
+        },
+    };
+    completion.complete(outcome.unwrap_or_else(|_| Err(Failure::lost(message))));
 }
 
 /// The obligation to report: once, and also when it is dropped.

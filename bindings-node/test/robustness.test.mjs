@@ -159,8 +159,9 @@ test('ten thousand sends and a thousand failures take no more memory than a few'
   const good = () => [Buffer.from(raw({ body }))];
   const { signal } = new AbortController();
   const bad = () => [{ from: 'nobody', to: 'b@example.com', attachments: [{ content: body }] }, { signal }];
-  await batch(2000, good);
-  await batch(200, bad);
+  // Until the heap has grown to what so many at a time need.
+  await batch(20_000, good);
+  await batch(5000, bad);
   const before = await settledMemory();
   assert.equal(await batch(10_000, good), 0);
   assert.equal(await batch(1000, bad), 1000);
@@ -258,7 +259,4 @@ test('the command runs in this process', async () => {
   const looked = await node(file, { file: true, args: ['cert', 'show', '--json', '/no/such/file'] });
   assert.notEqual(looked.code, 0);
   assert.match(looked.stdout + looked.stderr, /no\/such\/file/);
-});
-  assert.notEqual(wrong.code, 0);
-  assert.equal(JSON.parse(wrong.stdout.trim().split('\n').at(-1)).schema.split('/')[0], 'everpost.probe');
 });

@@ -34,7 +34,7 @@ export async function serve(t, options = {}) {
 export async function serveApart(t) {
   const options = { credentials: { app: 'secret' }, settings: { forget_bodies: true } };
   const command = [path.join(root, 'bin/everpost.js'), 'rehearse', '--serve', '--options', JSON.stringify(options)];
-  const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, command, { stdio: ['pipe', 'pipe', 'ignore'] });
   // It ends with its input.
   t.after(() => child.stdin.end());
   let said = '';
