@@ -7,12 +7,12 @@ const { existsSync } = require('node:fs');
 const path = require('node:path');
 const { version } = require('../package.json');
 
-function platform() {
+/** What the addon of this machine may be called. A wrong libc is told by loading it. */
+function platforms() {
   const { platform, arch } = process;
-  if (platform === 'win32') return `win32-${arch}-msvc`;
-  if (platform !== 'linux') return `${platform}-${arch}`;
-  const musl = !process.report.getReport().header.glibcVersionRuntime;
-  return `linux-${arch}-${musl ? 'musl' : 'gnu'}`;
+  if (platform === 'win32') return [`win32-${arch}-msvc`];
+  if (platform === 'linux') return [`linux-${arch}-gnu`, `linux-${arch}-musl`];
+  return [`${platform}-${arch}`];
 }
 
 function load() {
@@ -22,18 +22,20 @@ function load() {
     process.dlopen(module, path.resolve(override));
     return module.exports;
   }
-  const name = platform();
-  const beside = path.join(__dirname, '..', `everpost.${name}.node`);
-  if (existsSync(beside)) return require(beside);
-  try {
-    return require(`@everpost/${name}`);
-  } catch (cause) {
-    throw new Error(
-      `Everpost has no addon for this platform, ${name}: install with optional dependencies, ` +
-        'or build it from source with `npm run build`',
-      { cause },
-    );
+  const errors = [];
+  for (const name of platforms()) {
+    const beside = path.join(__dirname, '..', `everpost.${name}.node`);
+    try {
+      return require(existsSync(beside) ? beside : `@everpost/${name}`);
+    } catch (error) {
+      errors.push(error);
+    }
   }
+  throw new Error(
+    `Everpost has no addon that works on this machine (${platforms().join(' or ')}): install with optional ` +
+      'dependencies, or build it from source with `npm run build`',
+    { cause: errors.length === 1 ? errors[0] : new AggregateError(errors, errors.map(String).join('; ')) },
+  );
 }
 
 const native = load();

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Readable } from 'node:stream';
 import test from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { Mailer, MessageError } from '../index.mjs';
 import { node, pair, raw, root, serve, serveApart } from './support.mjs';
@@ -14,6 +17,15 @@ const program = (server) => `
   const raw = 'From: a@example.org\\r\\nTo: b@example.com\\r\\n\\r\\nHello\\r\\n';
   const mailer = new Mailer(${JSON.stringify(server.url)});
 `;
+
+/** Milliseconds that this thread has worked, where that is told; otherwise, that have passed. */
+function threadTime() {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[0]) / 1e6;
+  } catch {
+    return performance.now();
+  }
+}
 
 /** Resident memory once everything that can be collected is. */
 async function settledMemory() {
@@ -90,7 +102,8 @@ test('a process whose workers alone load the addon ends in order', async (t) => 
     parentPort.postMessage('sent');
   `;
   const script = `
-    import { Worker } from 'node:worker_threads';
+    import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
     for (let at = 0; at < 3; at += 1) {
       const worker = new Worker(new URL(${JSON.stringify(`data:text/javascript,${encodeURIComponent(worker)}`)}));
       await new Promise((resolve, reject) => worker.once('exit', resolve).once('error', reject));
@@ -209,25 +222,31 @@ test('a provider of tokens is there for as long as its mailer sends', async (t) 
 });
 
 test('the event loop stays free while large messages are sent', async (t) => {
-  const { mailer, server } = await pair(t, { maxMessageSize: 60e6, maxAttachmentSize: 60e6 });
+  const { mailer, server } = await pair(t, { maxMessageSize: '100MB', maxAttachmentSize: '100MB' });
   await server.request({ do: 'settings', set: { forget_bodies: true, limits: { message_size: 100_000_000 } } });
-  const body = `${'x'.repeat(70)}\r\n`.repeat(280_000);
-  const text = raw({ body });
+  const text = raw({ body: `${'x'.repeat(70)}\r\n`.repeat(500_000) });
   const bytes = Buffer.from(text);
-  const forms = [
-    bytes,
-    { from: 'a@example.org', to: 'b@example.com', text: 'x', attachments: [{ content: bytes }] },
-    Readable.from([bytes]),
-    text,
-  ];
-  await mailer.send(raw());
-  for (const form of forms) {
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
-    await mailer.send(form);
-    delay.disable();
-    // The machine may be busy with other things: the median is what we do.
-    assert.ok(delay.percentile(50) < 20e6, `${delay.percentile(50) / 1e6} ms`);
+  const forms = {
+    bytes: () => bytes,
+    attachment: () => ({ from: 'a@example.org', to: 'b@example.com', attachments: [{ content: bytes }] }),
+    stream: () => Readable.from([bytes]),
+    text: () => text,
+  };
+  for (const [name, form] of Object.entries(forms)) {
+    let busiest = 0;
+    let before = threadTime();
+    let over = false;
+    const look = () => {
+      busiest = Math.max(busiest, threadTime() - before);
+      if (over) return;
+      before = threadTime();
+      setImmediate(look);
+    };
+    look();
+    await mailer.send(form());
+    over = true;
+    // To copy it at once would take many times as long.
+    assert.ok(busiest < 8, `${name}: ${busiest} ms at a time`);
   }
 });
 
@@ -235,19 +254,38 @@ test('a send takes less than a millisecond of the event loop', async (t) => {
   const { mailer } = await pair(t);
   const small = Buffer.from(raw({ body: 'x'.repeat(70).concat('\r\n').repeat(28) }));
   const composed = { from: 'a@example.org', to: 'b@example.com', subject: 's', text: 't', html: '<p>h' };
-  const large = Buffer.alloc(20e6, 'x');
+  const large = Buffer.alloc(40e6, 'x');
   for (const message of [small, composed, large]) {
     const took = [];
     for (let at = 0; at < 50; at += 1) {
       const controller = new AbortController();
-      const begin = performance.now();
+      const begin = threadTime();
       const sending = mailer.send(message, { signal: controller.signal });
-      took.push(performance.now() - begin);
+      took.push(threadTime() - begin);
       if (message === large) controller.abort();
       await sending.catch(() => {});
     }
     took.sort((one, other) => one - other);
-    assert.ok(took[25] < 1, `${took[25]} ms`);
+    assert.ok(took[40] < 1, `${took[40]} ms`);
+  }
+});
+
+test('an addon that cannot be used is told of as what it is', async () => {
+  const missing = await node("await import('./index.mjs')", { env: { EVERPOST_LIBRARY: '/no/such/addon' } });
+  assert.notEqual(missing.code, 0);
+  assert.match(missing.stderr, /no\/such\/addon/);
+  const folder = mkdtempSync(path.join(tmpdir(), 'everpost-'));
+  try {
+    mkdirSync(path.join(folder, 'lib'));
+    cpSync(path.join(root, 'lib/native.js'), path.join(folder, 'lib/native.js'));
+    writeFileSync(path.join(folder, 'package.json'), '{ "version": "99.0.0" }');
+    const script = `import ${JSON.stringify(pathToFileURL(path.join(folder, 'lib/native.js')))}`;
+    const other = await node(script);
+    assert.match(other.stderr, /addon of Everpost is of version [\d.]+, and its JavaScript of 99\.0\.0/);
+    const none = await node(script, { env: { EVERPOST_LIBRARY: '' } });
+    assert.match(none.stderr, /no addon that works on this machine/);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 
