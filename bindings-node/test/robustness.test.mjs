@@ -224,7 +224,7 @@ test('a provider of tokens is there for as long as its mailer sends', async (t) 
 test('the event loop stays free while large messages are sent', async (t) => {
   const { mailer, server } = await pair(t, { maxMessageSize: '100MB', maxAttachmentSize: '100MB' });
   await server.request({ do: 'settings', set: { forget_bodies: true, limits: { message_size: 100_000_000 } } });
-  const text = raw({ body: `${'x'.repeat(70)}\r\n`.repeat(500_000) });
+  const text = raw({ body: `${'x'.repeat(70)}\r\n`.repeat(800_000) });
   const bytes = Buffer.from(text);
   const forms = {
     bytes: () => bytes,
@@ -246,7 +246,7 @@ test('the event loop stays free while large messages are sent', async (t) => {
     await mailer.send(form());
     over = true;
     // To copy it at once would take many times as long.
-    assert.ok(busiest < 8, `${name}: ${busiest} ms at a time`);
+    assert.ok(busiest < 12, `${name}: ${busiest} ms at a time`);
   }
 });
 
