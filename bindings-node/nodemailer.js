@@ -7,16 +7,22 @@ const { EventEmitter } = require('node:events');
 const { Mailer, windowOf } = require('./lib/mailer.js');
 const { CancelledError, internals } = require('./lib/errors.js');
 const { translate } = require('./lib/nodemailer-options.js');
+const { onAbort } = require('./lib/signal.js');
 const { version } = require('./package.json');
 
-/** A stream whose bytes are counted as they pass. */
-class Counted {
+/** What is read of a message before it is sent: most end in it. */
+const HEAD = 64 * 1024;
+
+/** A long message: what was read of it, and the rest as it comes. Its bytes are counted. */
+class Rest {
   bytes = 0;
   /** Why the message could not be composed to its end. */
   error = null;
 
-  constructor(stream) {
+  constructor(stream, read) {
     this.stream = stream;
+    this.read = read;
+    stream.on('error', (error) => (this.error ??= error));
   }
 
   destroy() {
@@ -24,16 +30,42 @@ class Counted {
   }
 
   async *[Symbol.asyncIterator]() {
-    try {
-      for await (const chunk of this.stream) {
-        this.bytes += chunk.length;
-        yield chunk;
-      }
-    } catch (error) {
-      this.error = error;
-      throw error;
-    }
+    for (const chunk of this.read.splice(0)) yield this.#counted(chunk);
+    for await (const chunk of this.stream) yield this.#counted(chunk);
   }
+
+  #counted(chunk) {
+    this.bytes += chunk.length;
+    return chunk;
+  }
+}
+
+/** A composed message: as bytes, or what is longer as a Rest. */
+function composed(stream, signal) {
+  return new Promise((resolve, reject) => {
+    const read = [];
+    let size = 0;
+    const settle = (how, value) => {
+      stream.off('data', onData).off('end', onEnd).off('error', onError);
+      unfollow?.();
+      how(value);
+    };
+    const onData = (chunk) => {
+      read.push(chunk);
+      size += chunk.length;
+      if (size <= HEAD) return;
+      stream.pause();
+      settle(resolve, new Rest(stream, read));
+    };
+    const onEnd = () => settle(resolve, Buffer.concat(read, size));
+    const onError = (error) => settle(reject, error);
+    const leave = () => {
+      settle(reject, internals.aborted(signal));
+      stream.on('error', () => {}).destroy();
+    };
+    const unfollow = signal ? onAbort(signal, leave) : undefined;
+    stream.on('data', onData).on('end', onEnd).on('error', onError);
+  });
 }
 
 class EverpostTransport extends EventEmitter {
@@ -111,26 +143,27 @@ class EverpostTransport extends EventEmitter {
   }
 
   async #send(mail) {
-    const { data, message } = mail;
+    const { data } = mail;
+    if (data.signal?.aborted) throw internals.aborted(data.signal);
     if (data.auth) throw internals.config('a message has its own auth', 'give it to the transport');
-    const { from, to } = message.getEnvelope();
+    const { from, to } = mail.message.getEnvelope();
     const envelope = { from: from || undefined, to };
     if (data.dsn) envelope.dsn = dsn(data.dsn);
     if (data.requireTLSExtensionEnabled) envelope.requireTls = true;
     // Made with the header, so it is asked for before the header is read.
-    const messageId = message.messageId();
-    const stream = new Counted(message.createReadStream());
+    const messageId = mail.message.messageId();
+    const message = await composed(mail.message.createReadStream(), data.signal);
     const begin = performance.now();
-    const receipt = await this.#mailer.send(stream, { envelope, signal: data.signal }).catch((error) => {
+    const receipt = await this.#mailer.send(message, { envelope, signal: data.signal }).catch((error) => {
       // An error of nodemailer's is told as nodemailer tells it.
-      throw stream.error ?? error;
+      throw message.error ?? error;
     });
     return {
       accepted: receipt.accepted,
       rejected: receipt.rejected.map(({ address }) => address),
       rejectedErrors: receipt.rejected.map(refused),
       messageTime: Math.round(performance.now() - begin),
-      messageSize: stream.bytes,
+      messageSize: message instanceof Rest ? message.bytes : message.length,
       response: receipt.response,
       envelope: { from, to },
       messageId,
