@@ -2,8 +2,8 @@
 //! cargo command.
 //!
 //! `cargo xtask test` is what continuous integration runs, and what to run
-//! before a commit. It needs nothing but a Rust toolchain, a C and a C++ compiler
-//! and pkg-config: components that are missing are added through rustup, and
+//! before a commit. It needs nothing but a Rust toolchain, a C and a C++ compiler,
+//! pkg-config, and Node with npm: components that are missing are added through rustup, and
 //! cargo-nextest, valgrind and cmake are used where they are installed. `cargo
 //! xtask bench` measures.
 
