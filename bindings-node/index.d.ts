@@ -306,7 +306,6 @@ export class Report {
   /** The chain that was shown, the server's own first. */
   readonly certificates: Certificate[];
   /** The whole report, by its published schema (docs/schema). */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly details: any;
   toString(): string;
 }

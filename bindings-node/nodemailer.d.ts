@@ -33,14 +33,12 @@ declare namespace everpost {
     rateLimit?: number;
     rateDelta?: number;
     /** What follows is nodemailer's own. */
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     dkim?: any;
     attachDataUrls?: boolean;
     disableFileAccess?: boolean;
     disableUrlAccess?: boolean;
     maxRecipients?: number;
     normalizeHeaderKey?: (key: string) => string;
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     logger?: any;
     debug?: boolean;
     component?: string;
@@ -54,7 +52,6 @@ declare namespace everpost {
     pass?: string;
     method?: string;
     accessToken?: string;
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     [option: string]: any;
   }
 
@@ -79,9 +76,7 @@ declare namespace everpost {
     readonly supportsAbortSignal: true;
     /** The mailer below, for its events, health and counters. */
     readonly everpost: Mailer;
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     mailer?: any;
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     send(mail: any, callback: (error: any, info?: SentMessageInfo) => void): void;
     verify(): Promise<true>;
     verify(callback: (error: Error | null, success?: true) => void): void;

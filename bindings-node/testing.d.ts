@@ -50,10 +50,8 @@ export class Rehearsal {
   /** The same as a file, which is removed when the server is stopped. */
   readonly caFile: string;
   /** Where it listens, as the server says it. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly listening: any;
   /** A request of docs/rehearsal.md, such as `{ do: 'wait', messages: 3 }`. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   request(request: { do: string; [field: string]: unknown }): Promise<any>;
   /** Renews the certificate. `restart`: connections end with it. */
   rotate(options?: { restart?: boolean; chain?: string; [field: string]: unknown }): Promise<Leaf>;

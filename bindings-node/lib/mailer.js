@@ -35,7 +35,7 @@ class Mailer extends EventEmitter {
   #closed;
 
   static {
-    windowOf = (mailer) => mailer.#native.window();
+    windowOf = (mailer) => call(() => mailer.#native.window());
   }
 
   constructor(options) {
@@ -55,7 +55,7 @@ class Mailer extends EventEmitter {
 
   /** The server. */
   get endpoint() {
-    return this.#native.endpoint();
+    return call(() => this.#native.endpoint());
   }
 
   async send(message, options = undefined) {
@@ -93,16 +93,16 @@ class Mailer extends EventEmitter {
   }
 
   health() {
-    return health(JSON.parse(this.#native.health()));
+    return health(JSON.parse(call(() => this.#native.health())));
   }
 
   stats() {
-    return stats(JSON.parse(this.#native.stats()));
+    return stats(JSON.parse(call(() => this.#native.stats())));
   }
 
   /** The counters in the text format of Prometheus. */
   metrics() {
-    return this.#native.prometheus();
+    return call(() => this.#native.prometheus());
   }
 
   async explain(options = {}) {

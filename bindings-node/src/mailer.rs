@@ -146,31 +146,31 @@ impl Mailer {
 
     /// The health as JSON.
     #[napi]
-    pub fn health(&self) -> String {
-        self.core.health().to_json().to_string()
+    pub fn health(&self) -> napi::Result<String> {
+        guarded(|| Ok(self.core.health().to_json().to_string()))
     }
 
     /// The counters as JSON.
     #[napi]
-    pub fn stats(&self) -> String {
-        self.core.stats().to_json().to_string()
+    pub fn stats(&self) -> napi::Result<String> {
+        guarded(|| Ok(self.core.stats().to_json().to_string()))
     }
 
     /// The counters as Prometheus reads them.
     #[napi]
-    pub fn prometheus(&self) -> String {
-        self.core.stats().to_prometheus(&self.endpoint())
+    pub fn prometheus(&self) -> napi::Result<String> {
+        guarded(|| Ok(self.core.stats().to_prometheus(&self.core.endpoint().to_string())))
     }
 
     /// The server.
     #[napi]
-    pub fn endpoint(&self) -> String {
-        self.core.endpoint().to_string()
+    pub fn endpoint(&self) -> napi::Result<String> {
+        guarded(|| Ok(self.core.endpoint().to_string()))
     }
 
     /// How many messages of a batch are under way at once.
     #[napi]
-    pub fn window(&self) -> u32 {
-        u32::try_from(self.core.send_window()).unwrap_or(u32::MAX)
+    pub fn window(&self) -> napi::Result<u32> {
+        guarded(|| Ok(u32::try_from(self.core.send_window()).unwrap_or(u32::MAX)))
     }
 }

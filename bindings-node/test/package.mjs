@@ -110,6 +110,34 @@ async function walk(names) {
   await server.stop();
 }
 
+/** What the transport asks the user's nodemailer for: services, and tokens by its means. */
+async function borrowed() {
+  const { Rehearsal } = require(path.join(consumer, 'node_modules/everpost/testing.js'));
+  const server = await Rehearsal.start({ credentials: {}, tokens: { app: 'renewed' } });
+  const program = `
+    const assert = require('node:assert');
+    const nodemailer = require('nodemailer');
+    const everpost = require('everpost/nodemailer');
+    const known = everpost({ service: 'Gmail', auth: { user: 'app', pass: 'x' } });
+    assert.match(known.everpost.endpoint, /^smtp\\.gmail\\.com:465/);
+    const { host, port, ca } = ${JSON.stringify({ host: server.host, port: server.port, ca: server.ca })};
+    const auth = { type: 'OAuth2', user: 'app' };
+    const transporter = nodemailer.createTransport(everpost({ host, port, secure: true, auth, tls: { ca } }));
+    const asked = [];
+    transporter.set('oauth2_provision_cb', (user, renew, callback) => {
+      asked.push([user, renew]);
+      callback(null, renew ? 'renewed' : 'stale');
+    });
+    transporter.sendMail({ from: 'a@example.org', to: 'b@example.com', text: 'x' }).then((info) => {
+      assert.deepEqual(asked, [['app', false], ['app', true]]);
+      console.log(info.response);
+    });
+  `;
+  writeFileSync(path.join(consumer, 'borrowed.cjs'), program);
+  assert.match(node(['borrowed.cjs']), /Queued as/);
+  await server.stop();
+}
+
 function commands() {
   const bin = path.join(consumer, 'node_modules/.bin/everpost');
   const told = process.platform === 'win32' ? run(`${bin}.cmd`, ['--version']) : run(bin, ['--version']);
@@ -138,6 +166,7 @@ const names = programs();
 assert.ok(names.length >= 4, names.join());
 typed(names);
 await walk(names);
+await borrowed();
 commands();
 platforms();
 node([command('publint'), 'run', path.join(consumer, 'node_modules/everpost'), '--strict', '--pack', 'false']);

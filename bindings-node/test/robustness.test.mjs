@@ -294,8 +294,14 @@ test('an addon that cannot be used is told of as what it is', async () => {
   }
 });
 
-test('the command runs in this process', async () => {
+test('the command runs in this process', async (t) => {
   const file = `${root}/bin/everpost.js`;
+  const server = await serve(t);
+  const input = 'From: a@example.org\nTo: b@example.com\nMessage-ID: <command@test>\n\nHello\n';
+  const sent = await node(file, { file: true, args: ['send', '--json', '--eml', '-'], env: { EVERPOST_URL: server.url }, input });
+  assert.equal(sent.code, 0, sent.stderr);
+  assert.equal(JSON.parse(sent.stdout).delivery, 'accepted');
+  assert.deepEqual(await server.counts(), { 'command@test': 1 });
   const help = await node(file, { file: true, args: ['--help'] });
   assert.equal(help.code, 0);
   assert.match(help.stdout, /probe/);

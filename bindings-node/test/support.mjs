@@ -58,13 +58,14 @@ export function raw({ id = `m${++last}@test`, to = 'b@example.com', body = 'Hell
 }
 
 /** Runs a program of Node to its end: its exit code, signal and what it wrote. */
-export async function node(script, { args = [], flags = [], env = {}, file = false } = {}) {
+export async function node(script, { args = [], flags = [], env = {}, file = false, input = '' } = {}) {
   const what = file ? [script] : ['--input-type=module', '--eval', script];
   const child = spawn(process.execPath, [...flags, ...what, ...args], {
     cwd: root,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
   });
+  child.stdin.on('error', () => {}).end(input);
   const written = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr']) child[name].on('data', (data) => (written[name] += data));
   const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
