@@ -6,7 +6,6 @@ use everpost_rehearsal::Builder;
 use everpost_rehearsal::control::Control;
 use napi::Env;
 use napi_derive::napi;
-use serde_json::{Value, json};
 
 use crate::outcome::Failure;
 use crate::port::{Port, Shared};
@@ -37,18 +36,8 @@ impl Rehearsal {
         self.shared.start(env, id, false, false, |_| async move {
             let builder = Builder::from_json(&options).map_err(|error| failed(&error))?;
             let server = builder.start().await.map_err(|error| failed(&error))?;
-            let mut told = json!({
-                "event": "listening",
-                "implicit": server.implicit_addr().to_string(),
-                "starttls": server.starttls_addr().to_string(),
-                "plain": server.plain_addr().to_string(),
-                "host": server.host(),
-                "ca_pem": server.ca_pem(),
-            });
             let control = Control::new(server);
-            let leaf: Value = serde_json::from_str(&control.request(r#"{"do":"leaf"}"#).await)
-                .unwrap_or_default();
-            told["leaf"] = leaf["leaf"].clone();
+            let told = control.listening();
             // JavaScript starts each server once.
             let _ = slot.set(control);
             Ok(told.to_string())

@@ -2,7 +2,7 @@
 // format. It is told what to do and reports what it saw; it judges nothing.
 
 import { readFileSync } from 'node:fs';
-import { CertificateError, Mailer, DeliveryUnknownError, EverpostError, diagnose, probe } from '../index.mjs';
+import { CertificateError, DeliveryUnknownError, EverpostError, Mailer, certificate, diagnose, probe } from '../index.mjs';
 import portModule from '../lib/port.js';
 
 const { native, port, run } = portModule;
@@ -129,10 +129,14 @@ function rejected(recipients) {
 }
 
 function letter({ raw, envelope }) {
-  return {
-    raw,
-    envelope: envelope && { from: envelope.from, to: envelope.to, requireTls: envelope.require_tls },
-  };
+  if (!envelope) return { raw };
+  const { from, to, require_tls: requireTls, dsn } = envelope;
+  return { raw, envelope: { from, to, requireTls, dsn: dsn ? reports(dsn) : undefined } };
+}
+
+/** What delivery reports are asked for; what is null is not. */
+function reports({ envid, return: returned, notify }) {
+  return { id: envid ?? undefined, return: returned ?? undefined, notify: notify?.split(',') };
 }
 
 function optionsOf(server, { url, trust, identity, tokens }) {
@@ -204,8 +208,9 @@ const STEPS = {
     };
   },
 
-  async explain(step, client) {
-    const { fault, remedy, details } = await client.mailer.explain();
+  async explain({ file }, client, server) {
+    const certificateFile = file ? await certificate.read(Buffer.from(server.fill(file))) : undefined;
+    const { fault, remedy, details } = await client.mailer.explain({ certificateFile });
     return { fault, remedy, served: details.served?.sha256 ?? null };
   },
 
