@@ -90,7 +90,7 @@ impl Mailer {
                 message = message.with_envelope(envelope.read()?);
             }
             let taken = core.send_until(message, cancelled.cancelled()).await?;
-            Ok(receipt(&taken).to_string())
+            Ok(receipt(&taken))
         })
     }
 

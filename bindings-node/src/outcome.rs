@@ -7,7 +7,9 @@ use everpost::certificate::{Certificate, CertificateReport};
 use everpost::diagnose::DiagnosisReport;
 use everpost::mailer::Explanation;
 use everpost::probe::ProbeReport;
-use everpost::{Delivery, Error, ErrorKind, Finding, Receipt, Severity, Stage};
+use everpost::smtp::Reply;
+use everpost::{Address, Delivery, Error, ErrorKind, Finding, Receipt, Severity, Stage};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::port::Shared;
@@ -115,14 +117,58 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> napi::Res
         .map_err(|failure| thrown(&failure))
 }
 
-/// A receipt with its envelope.
-pub(crate) fn receipt(receipt: &Receipt) -> Value {
+/// A receipt with its envelope, by the names of schema "everpost.receipt/1".
+/// One is told of every message that is sent: no tree of values is built.
+#[derive(Serialize)]
+struct Told<'a> {
+    message_id: &'a str,
+    reply: ToldReply<'a>,
+    accepted: Vec<&'a str>,
+    rejected: Vec<ToldRejected<'a>>,
+    attempts: u32,
+    server: String,
+    leaf: Option<String>,
+    from: Option<&'a str>,
+    to: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ToldReply<'a> {
+    code: u16,
+    enhanced: Option<String>,
+    lines: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ToldRejected<'a> {
+    address: &'a str,
+    reply: ToldReply<'a>,
+}
+
+impl<'a> From<&'a Reply> for ToldReply<'a> {
+    fn from(reply: &'a Reply) -> Self {
+        let enhanced = reply.enhanced().map(|code| code.to_string());
+        ToldReply { code: reply.code(), enhanced, lines: reply.lines() }
+    }
+}
+
+pub(crate) fn receipt(receipt: &Receipt) -> String {
     let envelope = receipt.envelope();
-    let to: Vec<_> = envelope.recipients().iter().map(|it| it.address().as_str()).collect();
-    let mut json = receipt.to_json();
-    json["from"] = json!(envelope.reverse_path().map(|path| path.as_str()));
-    json["to"] = json!(to);
-    json
+    let rejected = receipt.rejected().iter();
+    let told = Told {
+        message_id: receipt.message_id(),
+        reply: receipt.reply().into(),
+        accepted: receipt.accepted().iter().map(Address::as_str).collect(),
+        rejected: rejected
+            .map(|it| ToldRejected { address: it.address.as_str(), reply: (&it.reply).into() })
+            .collect(),
+        attempts: receipt.attempts(),
+        server: receipt.server().to_string(),
+        leaf: receipt.leaf().map(|leaf| leaf.to_string()),
+        from: envelope.reverse_path().map(Address::as_str),
+        to: envelope.recipients().iter().map(|it| it.address().as_str()).collect(),
+    };
+    serde_json::to_string(&told).expect("texts and numbers can be written as JSON")
 }
 
 /// What a report is made of in every language, and under `details` the whole

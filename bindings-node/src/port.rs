@@ -119,11 +119,10 @@ impl Port {
                 None => None,
             };
             Ok(match verdict {
-                None => Value::Null,
-                Some(Ok(taken)) => json!({ "receipt": receipt(&taken) }),
-                Some(Err(error)) => json!({ "error": error.to_json() }),
-            }
-            .to_string())
+                None => "null".to_owned(),
+                Some(Ok(taken)) => format!("{{\"receipt\":{}}}", receipt(&taken)),
+                Some(Err(error)) => json!({ "error": error.to_json() }).to_string(),
+            })
         })
     }
 

@@ -40,7 +40,7 @@ impl Rehearsal {
             let told = control.listening();
             // JavaScript starts each server once.
             let _ = slot.set(control);
-            Ok(told.to_string())
+            Ok(told)
         })
     }
 
