@@ -313,6 +313,30 @@ test('a signal ends a send, with the code that nodemailer has for it', async (t)
   assert.deepEqual(await server.counts(), {});
 });
 
+test('a signal ends the waiting for an attachment that gives nothing', async (t) => {
+  const server = await serve(t);
+  const transport = transporter(t, server);
+  const controller = new AbortController();
+  const attachments = [{ filename: 'never.bin', content: new Readable({ read() {} }) }];
+  const sending = transport.sendMail({ ...SIMPLE, attachments, signal: controller.signal });
+  setTimeout(() => controller.abort(), 20);
+  await assert.rejects(sending, { name: 'AbortError', code: 'EABORT' });
+});
+
+test('what is under way when the transport is closed is sent, as by nodemailer\'s pool', async (t) => {
+  const server = await serve(t);
+  for (const made of [options(server, { pool: true }), everpost(options(server, { pool: true }))]) {
+    const transport = nodemailer.createTransport(made);
+    const { fault } = await server.request({ do: 'inject', at: 'end_of_data', action: 'stall' });
+    const sending = transport.sendMail(SIMPLE);
+    await server.request({ do: 'wait', fault });
+    transport.close();
+    await server.request({ do: 'release' });
+    assert.match((await sending).response, /^250/);
+    await assert.rejects(transport.sendMail(SIMPLE), /closed/);
+  }
+});
+
 test('reports of delivery and REQUIRETLS are asked for', async (t) => {
   const server = await serve(t);
   const transport = transporter(t, server);

@@ -3,9 +3,9 @@
 //!
 //! `cargo xtask test` is what continuous integration runs, and what to run
 //! before a commit. It needs nothing but a Rust toolchain, a C and a C++ compiler,
-//! pkg-config, and Node with npm: components that are missing are added through rustup, and
-//! cargo-nextest, valgrind and cmake are used where they are installed. `cargo
-//! xtask bench` measures.
+//! pkg-config, and Node with npm: components that are missing are added through
+//! rustup, and cargo-nextest, valgrind and cmake are used where they are
+//! installed. `cargo xtask bench` measures.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this program talks to a person")]
