@@ -79,6 +79,21 @@ function programs() {
   });
 }
 
+/** The guide's snippets are JavaScript at least, and import only what there is. */
+function guide() {
+  const blocks = [...readFileSync(path.join(root, '../docs/node.md'), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)];
+  assert.ok(blocks.length >= 6);
+  for (const [index, [, text]] of blocks.entries()) {
+    const name = `guide${index}.mjs`;
+    writeFileSync(path.join(consumer, name), text);
+    node(['--check', name]);
+    for (const [, names, from] of text.matchAll(/^import \{ (.*) \} from '(everpost.*)';$/gm)) {
+      const found = Object.keys(require(path.join(consumer, 'node_modules/everpost', { everpost: 'index.js', 'everpost/testing': 'testing.js' }[from])));
+      for (const one of names.split(', ')) assert.ok(found.includes(one), `${one} of ${from}`);
+    }
+  }
+}
+
 /** Types are checked as a user has them; a program in TypeScript is built. */
 function typed(names) {
   const tsc = command('typescript', 'tsc');
@@ -166,6 +181,7 @@ const names = programs();
 assert.ok(names.length >= 4, names.join());
 typed(names);
 await walk(names);
+guide();
 await borrowed();
 commands();
 platforms();
