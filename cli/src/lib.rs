@@ -30,8 +30,10 @@ mod watch;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
+use tokio::runtime::Handle;
 use tracing::Dispatch;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
@@ -56,12 +58,15 @@ const PANICKED: u8 = 70;
 /// as Python's, should put the default back for the time of the call.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let words: Vec<OsString> = arguments.into_iter().collect();
-    // A thread of its own: the caller's may belong to a runtime, which forbids
-    // to wait on it; and a panic ends here.
-    let command = thread::Builder::new().name("everpost".to_owned()).spawn(move || command(&words));
-    let code = match command {
-        Ok(command) => command.join().unwrap_or(PANICKED),
-        Err(error) => no_threads(error),
+    let work = AssertUnwindSafe(|| command(&words));
+    let code = if Handle::try_current().is_err() {
+        catch_unwind(work).unwrap_or(PANICKED)
+    } else {
+        // The thread belongs to a runtime, and must not wait for another.
+        thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, work) {
+            Ok(command) => command.join().unwrap_or(PANICKED),
+            Err(error) => no_threads(error),
+        })
     };
     // Rust flushes at the end of a program of Rust only.
     let _ = io::stdout().flush();

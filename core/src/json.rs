@@ -16,7 +16,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::certificate::{Certificate, CertificateReport, Staple, StapleStatus, TrustVerdict};
 use crate::finding::{Finding, Severity};
-use crate::smtp::Reply;
+use crate::smtp::{Capabilities, Reply};
 
 impl CertificateReport {
     /// The verdict and the chain as JSON: `certificate` in the reports of
@@ -99,6 +99,23 @@ impl Finding {
             "message": self.message,
             "remedy": self.remedy(),
             "evidence": evidence,
+        })
+    }
+}
+
+impl Capabilities {
+    /// All of it as JSON, as reports of probes have it.
+    pub fn to_json(&self) -> Value {
+        let extensions: Vec<_> = self
+            .iter()
+            .map(|(keyword, parameters)| json!({ "keyword": keyword, "parameters": parameters }))
+            .collect();
+        json!({
+            "domain": self.domain(),
+            "extensions": extensions,
+            "auth": self.auth_names().collect::<Vec<_>>(),
+            "starttls": self.starttls(),
+            "max_size": self.max_size(),
         })
     }
 }

@@ -70,8 +70,8 @@ fn address(address: &AddressReport) -> Value {
         "status": address.status().as_str(),
         "timings": timings(&address.timings),
         "greeting": address.greeting.as_ref().map(Reply::to_json),
-        "capabilities_before_tls": address.before_tls.as_ref().map(capabilities),
-        "capabilities": address.capabilities.as_ref().map(capabilities),
+        "capabilities_before_tls": address.before_tls.as_ref().map(Capabilities::to_json),
+        "capabilities": address.capabilities.as_ref().map(Capabilities::to_json),
         "tls": address.tls.as_ref().map(tls),
         "certificate": address.certificate.as_ref().map(CertificateReport::to_json),
         "dane": address.dane.as_ref().map(dane),
@@ -99,20 +99,6 @@ fn tls(tls: &TlsFacts) -> Value {
         "legacy": tls.legacy,
         "proven": tls.proven,
         "stapled": tls.staple.is_some(),
-    })
-}
-
-fn capabilities(capabilities: &Capabilities) -> Value {
-    let extensions: Vec<_> = capabilities
-        .iter()
-        .map(|(keyword, parameters)| json!({ "keyword": keyword, "parameters": parameters }))
-        .collect();
-    json!({
-        "domain": capabilities.domain(),
-        "extensions": extensions,
-        "auth": capabilities.auth_names().collect::<Vec<_>>(),
-        "starttls": capabilities.starttls(),
-        "max_size": capabilities.max_size(),
     })
 }
 
