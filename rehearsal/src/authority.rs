@@ -195,6 +195,8 @@ impl Authority {
         }
         if order.chain != Chain::SelfSigned {
             params.custom_extensions.push(authority_information_access());
+            // RFC 5280 §4.2.1.1; strict clients insist on it.
+            params.use_authority_key_identifier_extension = true;
         }
         let serial = serial();
         params.serial_number = Some(SerialNumber::from_slice(&serial));
@@ -250,6 +252,7 @@ impl Authority {
         params.not_after = OffsetDateTime::from(now + 90 * DAY);
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
         let leaf = params.signed_by(&key, &self.intermediate)?;
         Ok(ClientCertificate {
             chain_pem: leaf.pem() + &self.intermediate.pem(),
