@@ -24,6 +24,8 @@ mod token;
 mod verdict;
 mod watch;
 
+use std::ffi::OsString;
+
 use pyo3::prelude::*;
 
 /// The native layer. Private: its names may change in any version.
@@ -38,7 +40,7 @@ mod _native {
         batch::Batch,
         certificate::NativeFile,
         channel::{Channel, Operation},
-        close_errands,
+        cli, close_errands,
         events::NativeEvents,
         log::log_level,
         look::{diagnose, explain, probe},
@@ -62,6 +64,13 @@ mod _native {
 #[pyfunction]
 fn version() -> &'static str {
     env!("CARGO_PKG_VERSION")
+}
+
+/// Runs the `everpost` command with the arguments that follow its name, and
+/// returns the code to exit with.
+#[pyfunction]
+fn cli(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
+    py.detach(|| everpost_cli::run(arguments))
 }
 
 /// Writes the rest of the log, and makes no more calls into Python: the

@@ -116,6 +116,19 @@ impl NativeMailer {
         Ok(Batch::new(self.current().or_raise(py)?.clone()))
     }
 
+    /// Opens a session as far as the login, and returns what the server offers
+    /// then, in JSON.
+    #[pyo3(signature = (timeout, way=None))]
+    fn verify(&self, py: Python<'_>, timeout: Option<f64>, way: Way<'_>) -> PyResult<Py<PyAny>> {
+        let mailer = self.current().or_raise(py)?.clone();
+        run_plain(py, way, async move {
+            let limit = timeout.map_or(Duration::MAX, time);
+            let verified = tokio::time::timeout(limit, mailer.verify()).await;
+            let offered = verified.map_err(|_| Failure::late())??;
+            Ok(offered.to_json().to_string())
+        })
+    }
+
     fn health(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.current().or_raise(py)?.health().to_json().to_string())
     }

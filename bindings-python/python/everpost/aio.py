@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from typing import TYPE_CHECKING, Any
 
 from everpost import _log, _native, _options
@@ -171,6 +172,16 @@ class AsyncMailer:
             return None
         receipt: Receipt | None = await self._home.run(late.wait, _options.seconds(timeout))
         return receipt
+
+    async def verify(self, timeout: Seconds | None = None) -> dict[str, Any]:
+        """Ask whether mail could be sent: connect, log in, and leave.
+
+        As :meth:`everpost.Mailer.verify`.
+        """
+        _log.follow()
+        asked = self._home.run(self._native.verify, _options.seconds(timeout))
+        offered: dict[str, Any] = json.loads(await asked)
+        return offered
 
     async def aclose(self, timeout: Seconds | None = None) -> None:
         """Take no more messages, wait for those that were taken, and say QUIT.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from everpost import _log, _native, _options
@@ -165,6 +166,28 @@ class Mailer:
         """
         late = error._late
         return None if late is None else late.wait(_options.seconds(timeout))
+
+    def verify(self, timeout: Seconds | None = None) -> dict[str, Any]:
+        """Ask whether mail could be sent: connect, log in, and leave.
+
+        The connection is one of its own beside those of the pool. Nothing is
+        sent.
+
+        Args:
+            timeout: How long it may take, in seconds.
+
+        Returns:
+            What the server offers after the login, as in the report of a probe:
+            "domain", "extensions" (each with "keyword" and "parameters"),
+            "auth", "starttls" and "max_size".
+
+        Raises:
+            Error: Those of a send as far as the login.
+
+        """
+        _log.follow()
+        offered: dict[str, Any] = json.loads(self._native.verify(_options.seconds(timeout)))
+        return offered
 
     def close(self, timeout: Seconds | None = None) -> None:
         """Take no more messages, wait for those that were taken, and say QUIT.
