@@ -49,6 +49,17 @@ pub(crate) fn works(mut command: Command) -> bool {
     quiet.status().is_ok_and(|status| status.success())
 }
 
+/// What a command writes to standard output; it says nothing else.
+pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| cannot_run(command, &error))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(format!("{}: {}", shown(command), output.status))
+    }
+}
+
 /// Runs a command to its end and also returns the lines of its output, without
 /// order between its two streams.
 pub(crate) fn run_and_keep(mut command: Command) -> (Result<(), Failure>, Vec<String>) {

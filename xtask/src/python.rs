@@ -2,6 +2,8 @@
 //! as a wheel; the step that checks and tests it; and a short try with every
 //! other interpreter at hand, since one wheel is for all of them.
 
+mod consumers;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,11 +40,12 @@ pub(crate) fn check() -> Result<(), Failure> {
         let folder = format!("{ENVIRONMENT}/python{version}");
         let mut make = Command::new(interpreter);
         run_in_root(make.args(["-m", "venv", "--clear", "--without-pip", &folder]))?;
-        let mut install = pip();
+        let mut install = pip(ENVIRONMENT);
         install.args(["--python", &folder, "install", "--quiet", "--no-deps"]).arg(&wheel);
         run(install)?;
         run_in_root(Command::new(python(&folder)).arg(package.join("tests/smoke.py")))
-    })
+    })?;
+    consumers::check(&wheel)
 }
 
 /// A runner of the scenarios, by one of the two interfaces.
@@ -83,13 +86,13 @@ fn install() -> Result<PathBuf, Failure> {
         .map(|entry| entry.path())
         .find(|path| path.extension().is_some_and(|end| end == "whl"));
     let wheel = wheel.ok_or("maturin has built no wheel")?;
-    let mut install = pip();
+    let mut install = pip(ENVIRONMENT);
     install.args(["install", "--quiet", "--no-deps", "--force-reinstall"]).arg(&wheel);
     run(install)?;
     Ok(wheel)
 }
 
-/// The environment with what tests need, made anew when that changes.
+/// The environment with what tests need.
 fn make_environment() -> Result<(), Failure> {
     let interpreters = interpreters();
     let newest = || interpreters.last_key_value().map(|(_, path)| path.clone());
@@ -99,17 +102,21 @@ fn make_environment() -> Result<(), Failure> {
         .map(|(_, path)| path)
         .or_else(newest)
         .ok_or("Python 3.10 or newer is missing")?;
-    let wanted = Path::new(PACKAGE).join("requirements-dev.txt");
-    let text = fs::read_to_string(root().join(&wanted))
+    prepared(ENVIRONMENT, &interpreter, &Path::new(PACKAGE).join("requirements-dev.txt"))
+}
+
+/// An environment with what a file names, made anew when that changes.
+fn prepared(environment: &str, interpreter: &Path, wanted: &Path) -> Result<(), Failure> {
+    let text = fs::read_to_string(root().join(wanted))
         .map_err(|error| format!("{}: {error}", wanted.display()))?;
-    let stamp = root().join(ENVIRONMENT).join("made-of");
+    let stamp = root().join(environment).join("made-of");
     let made_of = format!("{}\n{text}", interpreter.display());
     if fs::read_to_string(&stamp).is_ok_and(|before| before == made_of) {
         return Ok(());
     }
-    run_in_root(Command::new(&interpreter).args(["-m", "venv", "--clear", ENVIRONMENT]))?;
-    let mut install = pip();
-    install.args(["install", "--quiet", "--requirement"]).arg(&wanted);
+    run_in_root(Command::new(interpreter).args(["-m", "venv", "--clear", environment]))?;
+    let mut install = pip(environment);
+    install.args(["install", "--quiet", "--requirement"]).arg(wanted);
     run(install)?;
     fs::write(&stamp, made_of).map_err(|error| format!("{}: {error}", stamp.display()))
 }
@@ -120,8 +127,8 @@ fn python(environment: &str) -> PathBuf {
     root().join(environment).join(program)
 }
 
-fn pip() -> Command {
-    let mut command = Command::new(python(ENVIRONMENT));
+fn pip(environment: &str) -> Command {
+    let mut command = Command::new(python(environment));
     command.args(["-m", "pip", "--disable-pip-version-check"]).current_dir(root());
     command
 }
