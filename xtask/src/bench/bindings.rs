@@ -6,6 +6,7 @@
 //! by one function in [`LANGUAGES`]; one that cannot be had here is left out,
 //! and the run says so.
 
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{command, node, python};
 use crate::c::{Build, install};
-use crate::command::{Failure, run, works};
+use crate::command::{Failure, cargo, run, works};
 use crate::root;
 
 /// How long a program that is compiled as it runs sends before it is measured.
@@ -184,12 +185,25 @@ fn python_with_everpost(place: &Place, base: &Path) -> Result<PathBuf, Failure> 
     Ok(python)
 }
 
-/// What Node has without Everpost: the pool of nodemailer.
+/// By promises and as a transport of nodemailer, beside nodemailer's own pool.
 fn node_package(place: &Place) -> Result<Vec<Value>, Failure> {
     let modules = node(&place.peers)?;
-    let mut nodemailer =
-        peer("nodemailer, pool", &[Path::new("node"), &script("nodemailer_peer.mjs")], AWAITED);
-    nodemailer["env"] = json!({ "BENCH_MODULES": modules });
-    nodemailer["warm"] = COMPILED_AS_IT_RUNS.into();
-    Ok(vec![nodemailer])
+    let as_node = |mut subject: Value| {
+        subject["env"] = json!({ "BENCH_MODULES": modules });
+        subject["warm"] = COMPILED_AS_IT_RUNS.into();
+        subject
+    };
+    let node = Path::new("node");
+    run(cargo(&["build", "--release", "-p", "everpost-node"]))?;
+    let addon =
+        root().join("target/release").join(format!("{DLL_PREFIX}everpost_node{DLL_SUFFIX}"));
+    let ours = [("Node, Mailer", "send"), ("Node, nodemailer's transport", "nodemailer")];
+    let ours = ours.map(|(label, how)| {
+        let mut subject =
+            as_node(binding(label, &[node, &script("everpost_peer.mjs")], how, AWAITED));
+        subject["env"]["EVERPOST_LIBRARY"] = json!(addon);
+        subject
+    });
+    let own = as_node(peer("nodemailer, pool", &[node, &script("nodemailer_peer.mjs")], AWAITED));
+    Ok(ours.into_iter().chain([own]).collect())
 }
