@@ -147,27 +147,44 @@ public sealed class EverpostDeliveryUnknownException : EverpostException
 
     /// <summary>
     /// Waits for a verdict that may still come, where a connection was kept open
-    /// for it after a deadline or a cancellation.
+    /// for it after a deadline or a cancellation. No thread waits with it.
     /// </summary>
-    /// <param name="patience">How long to wait.</param>
+    /// <param name="patience">How long to wait; a verdict that has come is told whatever this is.</param>
+    /// <param name="cancellationToken">Stops waiting. The verdict may be asked for again.</param>
     /// <returns><see cref="Delivery.Accepted"/>, <see cref="Delivery.Refused"/>, or null if none came.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The time is negative.</exception>
-    public Task<Delivery?> LateVerdictAsync(TimeSpan patience)
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public Task<Delivery?> LateVerdictAsync(TimeSpan patience, CancellationToken cancellationToken = default)
     {
         if (patience < TimeSpan.Zero) throw new ArgumentOutOfRangeException(nameof(patience));
-        // The library has only a blocking form of this: a thread of its own, not one of the pool.
-        return Task.Factory.StartNew(
-            () => LateVerdict(patience), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        if (cancellationToken.IsCancellationRequested) return Task.FromCanceled<Delivery?>(cancellationToken);
+        return HasLateVerdict ? WaitAsync(patience, cancellationToken) : Task.FromResult<Delivery?>(null);
     }
 
-    private Delivery? LateVerdict(TimeSpan patience)
+    private async Task<Delivery?> WaitAsync(TimeSpan patience, CancellationToken token)
     {
-        int status = NativeMethods.everpost_error_late_verdict(
-            handle, (ulong)patience.TotalMilliseconds, out NativeString delivery, out ErrorHandle failure);
-        string? name = delivery.OrNull;
-        GC.KeepAlive(this); // The text lives in the error behind the handle.
-        Errors.Check(status, failure);
-        return name is null ? null : EverpostError.ParseDelivery(name);
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(token);
+        try
+        {
+            Task<Receipt> verdict = new Operation<Receipt>().RunAsync(
+                (IntPtr userData, out ErrorHandle failure) =>
+                    NativeMethods.everpost_error_late_verdict_start(handle, Callbacks.Send, userData, out failure),
+                enough.Token);
+            // Not before it has started, so that no time at all still finds what is there. A timer cannot be set
+            // for longer than this, nor does the library listen for so long.
+            if (patience.TotalMilliseconds < int.MaxValue) enough.CancelAfter(patience);
+            await verdict.ConfigureAwait(false);
+            return Delivery.Accepted;
+        }
+        catch (OperationCanceledException)
+        {
+            token.ThrowIfCancellationRequested();
+            return null;
+        }
+        catch (EverpostException verdict) when (verdict.Kind != EverpostErrorKind.Internal)
+        {
+            return verdict.Delivery == Delivery.Unknown ? null : verdict.Delivery;
+        }
     }
 }
 

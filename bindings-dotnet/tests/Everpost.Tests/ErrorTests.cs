@@ -157,16 +157,46 @@ public sealed class ErrorTests
     {
         using var server = new Rehearsal();
         using Mailer mailer = server.Mailer();
-        server.Inject("\"end_of_data\"", "\"stall\"");
-        using var source = new CancellationTokenSource();
-        Task<Receipt> send = mailer.SendAsync(Messages.Simple(), null, source.Token);
-        server.Do("\"wait\",\"messages\":1");
-        source.Cancel();
-        var error = await Assert.ThrowsAsync<EverpostDeliveryUnknownException>(() => send);
+        EverpostDeliveryUnknownException error = await Unknown(server, mailer);
         Assert.Equal(1, server.Copies(error.MessageId!));
         Assert.True(error.HasLateVerdict, "nothing is listened for");
         Task<Delivery?> verdict = error.LateVerdictAsync(TimeSpan.FromSeconds(20));
         server.Do("\"release\"");
         Assert.Equal<Delivery?>(Delivery.Accepted, await verdict);
+        Assert.Equal<Delivery?>(Delivery.Accepted, await error.LateVerdictAsync(TimeSpan.Zero));
+        Assert.Equal<Delivery?>(Delivery.Accepted, await error.LateVerdictAsync(TimeSpan.MaxValue));
+    }
+
+    [Fact]
+    public async Task Waiting_for_a_late_verdict_ends_when_the_time_is_over_or_it_is_cancelled()
+    {
+        using var server = new Rehearsal();
+        using (Mailer mailer = server.Mailer())
+        {
+            EverpostDeliveryUnknownException error = await Unknown(server, mailer);
+            Assert.Equal<Delivery?>(null, await error.LateVerdictAsync(TimeSpan.Zero));
+            Assert.Equal<Delivery?>(null, await error.LateVerdictAsync(TimeSpan.FromMilliseconds(20)));
+            using var source = new CancellationTokenSource();
+            Task<Delivery?> verdict = error.LateVerdictAsync(TimeSpan.FromMinutes(10), source.Token);
+            source.Cancel();
+            var cancelled = await Assert.ThrowsAnyAsync<OperationCanceledException>(() => verdict);
+            Assert.Equal(source.Token, cancelled.CancellationToken);
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => error.LateVerdictAsync(TimeSpan.Zero, source.Token));
+            // It is none of these waits' doing what becomes of the message.
+            server.Do("\"release\"");
+            Assert.Equal<Delivery?>(Delivery.Accepted, await error.LateVerdictAsync(TimeSpan.FromSeconds(20)));
+        }
+        Messages.NothingIsHeld();
+    }
+
+    /// <summary>What a send throws that is cancelled after the handover, with its verdict still to come.</summary>
+    private static async Task<EverpostDeliveryUnknownException> Unknown(Rehearsal server, Mailer mailer)
+    {
+        server.Inject("\"end_of_data\"", "\"stall\"");
+        using var source = new CancellationTokenSource();
+        Task<Receipt> send = mailer.SendAsync(Messages.Simple(), null, source.Token);
+        server.Do("\"wait\",\"messages\":1");
+        source.Cancel();
+        return await Assert.ThrowsAsync<EverpostDeliveryUnknownException>(() => send);
     }
 }
