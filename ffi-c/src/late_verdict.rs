@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use everpost_core::{Delivery, Error};
 use everpost_runtime::block_on;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{Failure, everpost_error};
 use crate::guard::{self, UserData, borrow, value_of, yield_to};
 use crate::mailer::{call_send, everpost_send_fn};
-use crate::operation;
+use crate::operation::{self, About};
 use crate::status::everpost_status;
 use crate::string::everpost_str;
 
@@ -67,6 +68,7 @@ pub unsafe extern "C" fn everpost_error_late_verdict(
 /// ended in, or with this error again if the connection ended without one.
 /// That may take as long as the deadline for an answer. Returns the operation,
 /// for `everpost_cancel`, or 0 if it was not started, which `error` explains.
+/// When it is cancelled, a verdict that has come by then is told nevertheless.
 /// The error may be freed meanwhile.
 ///
 /// Errors: `EVERPOST_INVALID_ARGUMENT` if there is no verdict to wait for;
@@ -91,7 +93,15 @@ pub unsafe extern "C" fn everpost_error_late_verdict_start(
             of.failure.core().and_then(|error| Some((error.clone(), error.late_verdict()?)));
         let (error, late) =
             verdict.ok_or_else(|| Failure::argument("the error has no verdict to wait for"))?;
-        operation::start(async { Ok(late.await.unwrap_or(Err(error))?) }, done)
+        let wait = |cancelled: CancellationToken| async move {
+            tokio::select! {
+                // A verdict that has come is told even so.
+                biased;
+                verdict = late => Ok(verdict.unwrap_or(Err(error))?),
+                () = cancelled.cancelled() => Err(Failure::cancelled()),
+            }
+        };
+        operation::start_until(About::Other, wait, done)
     };
     // SAFETY: the caller's promise is the same.
     unsafe { guard::start(error, body) }

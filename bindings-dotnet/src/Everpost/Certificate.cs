@@ -70,7 +70,8 @@ public sealed class Certificate
         Pin = NativeMethods.everpost_certificate_spki_pin(pointer).Text,
         DnsNames = NativeList.Read(
             NativeMethods.everpost_certificate_dns_name_count(pointer),
-            index => NativeMethods.everpost_certificate_dns_name(pointer, index).Text),
+            pointer,
+            static (pointer, index) => NativeMethods.everpost_certificate_dns_name(pointer, index).Text),
         IsAuthority = NativeMethods.everpost_certificate_is_ca(pointer) != 0,
         Json = NativeMethods.everpost_certificate_json(pointer).Text,
     };

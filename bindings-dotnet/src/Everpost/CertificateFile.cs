@@ -15,7 +15,8 @@ public sealed class CertificateFile : IDisposable
         Handle = handle;
         Certificates = NativeList.Read(
             NativeMethods.everpost_certificate_file_count(handle),
-            index => Certificate.Read(NativeMethods.everpost_certificate_file_certificate(handle, index)));
+            handle,
+            static (handle, index) => Certificate.Read(NativeMethods.everpost_certificate_file_certificate(handle, index)));
         Format = NativeMethods.everpost_certificate_file_format(handle).Text;
         HasKey = NativeMethods.everpost_certificate_file_has_key(handle) != 0;
         KeyMatches = NativeMethods.everpost_certificate_file_key_matches(handle) switch { 1 => true, 0 => false, _ => null };

@@ -196,10 +196,12 @@ public sealed class EverpostError
             Sender = NativeMethods.everpost_error_sender(handle).OrNull,
             Recipients = NativeList.Read(
                 NativeMethods.everpost_error_recipient_count(handle),
-                index => NativeMethods.everpost_error_recipient(handle, index).Text),
+                handle,
+                static (handle, index) => NativeMethods.everpost_error_recipient(handle, index).Text),
             Rejected = NativeList.Read(
                 NativeMethods.everpost_error_rejected_count(handle),
-                index => new RejectedRecipient(
+                handle,
+                static (handle, index) => new RejectedRecipient(
                     NativeMethods.everpost_error_rejected_address(handle, index).Text,
                     NativeMethods.everpost_error_rejected_code(handle, index),
                     NativeMethods.everpost_error_rejected_reply(handle, index).Text)),

@@ -167,7 +167,7 @@ public sealed class EverpostDeliveryUnknownException : EverpostException
         try
         {
             Task<Receipt> verdict = new Operation<Receipt>().RunAsync(
-                (IntPtr userData, out ErrorHandle failure) =>
+                (IntPtr userData, out IntPtr failure) =>
                     NativeMethods.everpost_error_late_verdict_start(handle, Callbacks.Send, userData, out failure),
                 enough.Token);
             // Not before it has started, so that no time at all still finds what is there. A timer cannot be set

@@ -16,14 +16,15 @@ public sealed partial class Mailer
 {
     private delegate int Reader(MailerHandle mailer, out TextHandle text, out ErrorHandle error);
 
-    private async Task<Receipt> SendAsync(MessageHandle message, CancellationToken token)
+    private Task<Receipt> SendAsync(MessageHandle message, CancellationToken token)
     {
+        // The library has its copy when the call has started.
         using (message)
         {
-            return await new Operation<Receipt>().RunAsync(
-                (IntPtr userData, out ErrorHandle error) =>
+            return new Operation<Receipt>().RunAsync(
+                (IntPtr userData, out IntPtr error) =>
                     NativeMethods.everpost_mailer_send_start(handle, message, Callbacks.Send, userData, out error),
-                token).ConfigureAwait(false);
+                token);
         }
     }
 
@@ -31,12 +32,8 @@ public sealed partial class Mailer
     {
         using (message)
         {
-            int status = NativeMethods.everpost_mailer_send(handle, message, out ReceiptHandle receipt, out IntPtr error);
-            using (receipt)
-            {
-                if (status != 0) throw Errors.Take(error);
-                return Receipt.Read(receipt);
-            }
+            int status = NativeMethods.everpost_mailer_send(handle, message, out IntPtr receipt, out IntPtr error);
+            return status == 0 ? Receipt.Take(receipt) : throw Errors.Take(error);
         }
     }
 
@@ -49,7 +46,7 @@ public sealed partial class Mailer
             IntPtr[] pointers = messages.Select(message => message.DangerousGetHandle()).ToArray();
             if (pointers.Length == 0) return Array.Empty<SendResult>();
             return await new Batch(pointers.Length, progress).RunAsync(
-                (IntPtr userData, out ErrorHandle error) => NativeMethods.everpost_mailer_send_all_start(
+                (IntPtr userData, out IntPtr error) => NativeMethods.everpost_mailer_send_all_start(
                     handle, pointers, (UIntPtr)(uint)pointers.Length, Callbacks.BatchEach, Callbacks.BatchDone, userData, out error),
                 token).ConfigureAwait(false);
         }

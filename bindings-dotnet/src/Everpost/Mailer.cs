@@ -174,7 +174,7 @@ public sealed partial class Mailer : IDisposable
             compare?.Handle.DangerousAddRef(ref held);
             IntPtr file = compare?.Handle.DangerousGetHandle() ?? IntPtr.Zero;
             return await new Operation<Report>().RunAsync(
-                (IntPtr userData, out ErrorHandle error) =>
+                (IntPtr userData, out IntPtr error) =>
                     NativeMethods.everpost_mailer_explain_start(handle, file, Callbacks.Report, userData, out error),
                 cancellationToken).ConfigureAwait(false);
         }
@@ -191,7 +191,7 @@ public sealed partial class Mailer : IDisposable
     /// <exception cref="EverpostCanceledException">It was cancelled; the mailer takes no messages all the same.</exception>
     /// <exception cref="ObjectDisposedException">The mailer is disposed.</exception>
     public Task CloseAsync(CancellationToken cancellationToken = default) => new Operation<bool>().RunAsync(
-        (IntPtr userData, out ErrorHandle error) =>
+        (IntPtr userData, out IntPtr error) =>
             NativeMethods.everpost_mailer_close_start(handle, Callbacks.Close, userData, out error),
         cancellationToken);
 

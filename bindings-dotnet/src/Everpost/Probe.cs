@@ -122,7 +122,7 @@ public static class Probe
         var text = new Utf8(target ?? throw new ArgumentNullException(nameof(target)));
         using ProbeHandle probe = ToNative(options ?? new ProbeOptions());
         return await new Operation<Report>().RunAsync(
-            (IntPtr userData, out ErrorHandle error) =>
+            (IntPtr userData, out IntPtr error) =>
                 NativeMethods.everpost_probe_run_start(probe, text.Bytes, text.Length, Callbacks.Report, userData, out error),
             cancellationToken).ConfigureAwait(false);
     }
@@ -197,7 +197,7 @@ public static class Diagnose
             options ??= new DiagnoseOptions();
             foreach (KeyValuePair<string, string> setting in options.Settings()) Set(diagnosis, setting.Key, setting.Value);
             return await new Operation<Report>().RunAsync(
-                (IntPtr userData, out ErrorHandle error) =>
+                (IntPtr userData, out IntPtr error) =>
                     NativeMethods.everpost_diagnosis_run_start(diagnosis, Callbacks.Report, userData, out error),
                 cancellationToken).ConfigureAwait(false);
         }

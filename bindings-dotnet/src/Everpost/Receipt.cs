@@ -40,27 +40,42 @@ public sealed class Receipt
     /// <summary>The receipt as a line for a log.</summary>
     public override string ToString() => $"{MessageId} was accepted by {Server}: {Reply}";
 
-    internal static Receipt Read(ReceiptHandle handle)
+    /// <summary>Makes one of the library's, which is freed.</summary>
+    internal static Receipt Take(IntPtr receipt)
+    {
+        try
+        {
+            return Read(receipt);
+        }
+        finally
+        {
+            NativeMethods.everpost_receipt_free(receipt);
+        }
+    }
+
+    private static Receipt Read(IntPtr receipt)
     {
         var reply = new Reply(
-            NativeMethods.everpost_receipt_reply_code(handle),
-            NativeMethods.everpost_receipt_reply_enhanced(handle).OrNull,
-            NativeMethods.everpost_receipt_reply_text(handle).Text);
-        return new Receipt(NativeMethods.everpost_receipt_message_id(handle).Text, reply)
+            NativeMethods.everpost_receipt_reply_code(receipt),
+            NativeMethods.everpost_receipt_reply_enhanced(receipt).OrNull,
+            NativeMethods.everpost_receipt_reply_text(receipt).Text);
+        return new Receipt(NativeMethods.everpost_receipt_message_id(receipt).Text, reply)
         {
             Accepted = NativeList.Read(
-                NativeMethods.everpost_receipt_accepted_count(handle),
-                index => NativeMethods.everpost_receipt_accepted(handle, index).Text),
+                NativeMethods.everpost_receipt_accepted_count(receipt),
+                receipt,
+                static (receipt, index) => NativeMethods.everpost_receipt_accepted(receipt, index).Text),
             Rejected = NativeList.Read(
-                NativeMethods.everpost_receipt_rejected_count(handle),
-                index => new RejectedRecipient(
-                    NativeMethods.everpost_receipt_rejected_address(handle, index).Text,
-                    NativeMethods.everpost_receipt_rejected_code(handle, index),
-                    NativeMethods.everpost_receipt_rejected_reply(handle, index).Text)),
-            Attempts = checked((int)NativeMethods.everpost_receipt_attempts(handle)),
-            Server = NativeMethods.everpost_receipt_server(handle).Text,
-            CertificateFingerprint = NativeMethods.everpost_receipt_leaf(handle).OrNull,
-            Json = NativeMethods.everpost_receipt_json(handle).Text,
+                NativeMethods.everpost_receipt_rejected_count(receipt),
+                receipt,
+                static (receipt, index) => new RejectedRecipient(
+                    NativeMethods.everpost_receipt_rejected_address(receipt, index).Text,
+                    NativeMethods.everpost_receipt_rejected_code(receipt, index),
+                    NativeMethods.everpost_receipt_rejected_reply(receipt, index).Text)),
+            Attempts = checked((int)NativeMethods.everpost_receipt_attempts(receipt)),
+            Server = NativeMethods.everpost_receipt_server(receipt).Text,
+            CertificateFingerprint = NativeMethods.everpost_receipt_leaf(receipt).OrNull,
+            Json = NativeMethods.everpost_receipt_json(receipt).Text,
         };
     }
 }

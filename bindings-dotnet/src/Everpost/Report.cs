@@ -127,6 +127,14 @@ public sealed class Report
     /// <summary>The verdict as a line.</summary>
     public override string ToString() => $"{Status}: {Summary}";
 
+    /// <summary>Makes one of the library's, which is freed.</summary>
+    internal static Report Take(IntPtr report)
+    {
+        using ReportHandle handle = new();
+        handle.Adopt(report);
+        return Read(handle);
+    }
+
     internal static Report Read(ReportHandle handle) =>
         new((HealthStatus)NativeMethods.everpost_report_status(handle), NativeMethods.everpost_report_summary(handle).Text)
         {
@@ -135,7 +143,8 @@ public sealed class Report
             Fault = NativeMethods.everpost_report_fault(handle).OrNull,
             Findings = NativeList.Read(
                 NativeMethods.everpost_report_finding_count(handle),
-                index => new Finding(
+                handle,
+                static (handle, index) => new Finding(
                     NativeMethods.everpost_report_finding_id(handle, index).Text,
                     NativeMethods.everpost_report_finding_axis(handle, index).Text,
                     NativeMethods.everpost_report_finding_severity(handle, index).Text,
@@ -143,14 +152,16 @@ public sealed class Report
                     NativeMethods.everpost_report_finding_remedy(handle, index).OrNull)),
             Rungs = NativeList.Read(
                 NativeMethods.everpost_report_rung_count(handle),
-                index => new Rung(
+                handle,
+                static (handle, index) => new Rung(
                     NativeMethods.everpost_report_rung_step(handle, index).Text,
                     Rung.ParseOutcome(NativeMethods.everpost_report_rung_outcome(handle, index).Text),
                     NativeMethods.everpost_report_rung_detail(handle, index).Text,
                     TimeSpan.FromMilliseconds(NativeMethods.everpost_report_rung_elapsed_ms(handle, index)))),
             Certificates = NativeList.Read(
                 NativeMethods.everpost_report_certificate_count(handle),
-                index => Certificate.Read(NativeMethods.everpost_report_certificate(handle, index))),
+                handle,
+                static (handle, index) => Certificate.Read(NativeMethods.everpost_report_certificate(handle, index))),
             Json = NativeMethods.everpost_report_json(handle).Text,
         };
 }

@@ -68,7 +68,7 @@ public sealed class LibraryTests
     {
         using var server = new Rehearsal();
         var error = await Assert.ThrowsAsync<EverpostInternalException>(() => new Operation<bool>().RunAsync(
-            (IntPtr userData, out ErrorHandle failure) => Rehearsal.everpost_fault_panic(place, Callbacks.Close, userData, out failure), default));
+            (IntPtr userData, out IntPtr failure) => Rehearsal.everpost_fault_panic(place, Callbacks.Close, userData, out failure), default));
         Assert.Equal(EverpostErrorKind.Internal, error.Kind);
         using (Mailer mailer = server.Mailer()) await mailer.SendAsync(Messages.Simple());
         Messages.NothingIsHeld();

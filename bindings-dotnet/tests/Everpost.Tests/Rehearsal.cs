@@ -94,5 +94,5 @@ internal sealed class Rehearsal : IDisposable
     [DllImport(Name, CallingConvention = C)] private static extern ushort everpost_rehearsal_starttls_port(IntPtr server);
     [DllImport(Name, CallingConvention = C)] private static extern ushort everpost_rehearsal_plain_port(IntPtr server);
     [DllImport(Name, CallingConvention = C)] private static extern void everpost_rehearsal_free(IntPtr server);
-    [DllImport(Name, CallingConvention = C)] internal static extern ulong everpost_fault_panic(int place, IntPtr done, IntPtr userData, out ErrorHandle error);
+    [DllImport(Name, CallingConvention = C)] internal static extern ulong everpost_fault_panic(int place, IntPtr done, IntPtr userData, out IntPtr error);
 }

@@ -19,10 +19,8 @@ internal sealed class Batch : Operation<IReadOnlyList<SendResult>>
     {
         try
         {
-            using ReceiptHandle handle = new();
-            handle.Adopt(receipt);
             SendResult result = error == IntPtr.Zero
-                ? new SendResult(index, Receipt.Read(handle), null)
+                ? new SendResult(index, Receipt.Take(receipt), null)
                 : new SendResult(index, null, Errors.Take(error));
             results[index] = result;
             progress?.Report(result);
@@ -38,11 +36,11 @@ internal sealed class Batch : Operation<IReadOnlyList<SendResult>>
     /// <summary>The last callback: every message has its result, unless the whole failed.</summary>
     internal void Done(IntPtr error)
     {
-        if (error != IntPtr.Zero && Array.Exists(results, result => result is null)) Fail(Errors.Take(error));
-        else
+        if (error != IntPtr.Zero && !Array.Exists(results, result => result is null))
         {
-            if (error != IntPtr.Zero) Errors.Take(error);
-            Succeed(Array.ConvertAll(results, result => result!));
+            NativeMethods.everpost_error_free(error);
+            error = IntPtr.Zero;
         }
+        End(IntPtr.Zero, error, _ => Array.ConvertAll(results, result => result!));
     }
 }

@@ -10,13 +10,15 @@ namespace Everpost.Interop;
 internal static class Callbacks
 {
     internal static readonly IntPtr Send = Pointer<ResultFn>(
-        (userData, receipt, error) => Root.Take<Operation<Receipt>>(userData).End<ReceiptHandle>(receipt, error, Receipt.Read));
+        (userData, receipt, error) => Root.Take<Operation<Receipt>>(userData).End(receipt, error, taken => Receipt.Take(taken)));
 
     internal static readonly IntPtr Report = Pointer<ResultFn>(
-        (userData, report, error) => Root.Take<Operation<Report>>(userData).End<ReportHandle>(report, error, global::Everpost.Report.Read));
+        (userData, report, error) => Root.Take<Operation<Report>>(userData).End(report, error, taken => global::Everpost.Report.Take(taken)));
 
     internal static readonly IntPtr Close = Pointer<DoneFn>(
-        (userData, error) => Root.Take<Operation<bool>>(userData).End<ErrorHandle>(IntPtr.Zero, error, _ => true));
+        (userData, error) => Root.Take<Operation<bool>>(userData).End(IntPtr.Zero, error, _ => true));
+
+    internal static readonly IntPtr Deferred = Pointer<DropFn>(_ => Completions.HandOver());
 
     internal static readonly IntPtr BatchEach = Pointer<BatchFn>(
         (userData, index, receipt, error) => Root.Peek<Batch>(userData).Each(checked((int)index), receipt, error));

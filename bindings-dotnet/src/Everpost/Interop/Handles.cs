@@ -47,11 +47,6 @@ internal sealed class EnvelopeHandle : NativeHandle
     protected override bool ReleaseHandle() { NativeMethods.everpost_envelope_free(handle); return true; }
 }
 
-internal sealed class ReceiptHandle : NativeHandle
-{
-    protected override bool ReleaseHandle() { NativeMethods.everpost_receipt_free(handle); return true; }
-}
-
 internal sealed class ReportHandle : NativeHandle
 {
     protected override bool ReleaseHandle() { NativeMethods.everpost_report_free(handle); return true; }

@@ -8,7 +8,7 @@ internal static unsafe partial class NativeMethods
 {
     // Explaining.
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_explain(MailerHandle mailer, IntPtr file, out ReportHandle report, out ErrorHandle error);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_explain_start(MailerHandle mailer, IntPtr file, IntPtr done, IntPtr userData, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_explain_start(MailerHandle mailer, IntPtr file, IntPtr done, IntPtr userData, out IntPtr error);
 
     // Reports.
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_report_status(ReportHandle report);
@@ -38,14 +38,14 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_probe_trust_pem(ProbeHandle probe, byte[] pem, UIntPtr length, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_probe_compare(ProbeHandle probe, CertificateFileHandle file, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_probe_run(ProbeHandle probe, byte[] target, UIntPtr length, out ReportHandle report, out ErrorHandle error);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_probe_run_start(ProbeHandle probe, byte[] target, UIntPtr length, IntPtr done, IntPtr userData, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_probe_run_start(ProbeHandle probe, byte[] target, UIntPtr length, IntPtr done, IntPtr userData, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_probe_free(IntPtr probe);
 
     // Diagnosing.
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_diagnosis_new(ConfigHandle config, out DiagnosisHandle diagnosis, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_diagnosis_set(DiagnosisHandle diagnosis, byte[] key, UIntPtr keyLength, byte[] value, UIntPtr valueLength, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_diagnosis_run(DiagnosisHandle diagnosis, out ReportHandle report, out ErrorHandle error);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_diagnosis_run_start(DiagnosisHandle diagnosis, IntPtr done, IntPtr userData, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_diagnosis_run_start(DiagnosisHandle diagnosis, IntPtr done, IntPtr userData, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_diagnosis_free(IntPtr diagnosis);
 
     // Certificate files.

@@ -21,6 +21,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_status_name(int status);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_shutdown(ulong timeoutMilliseconds);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern byte everpost_cancel(ulong operation);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_defer(IntPtr run, IntPtr userData);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_text_view(TextHandle text);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_text_free(IntPtr text);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_log_set(int level, IntPtr log, IntPtr drop, IntPtr userData, out ErrorHandle error);
@@ -51,7 +52,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_error_json(ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern byte everpost_error_has_late_verdict(ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_error_late_verdict(ErrorHandle error, ulong timeoutMilliseconds, out NativeString delivery, out ErrorHandle failure);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_error_late_verdict_start(ErrorHandle error, IntPtr done, IntPtr userData, out ErrorHandle failure);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_error_late_verdict_start(ErrorHandle error, IntPtr done, IntPtr userData, out IntPtr failure);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_error_free(IntPtr error);
 
     // Configuration.
@@ -78,12 +79,12 @@ internal static unsafe partial class NativeMethods
     // The mailer.
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_new(ConfigHandle config, out MailerHandle mailer, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_mailer_free(IntPtr mailer);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_send(MailerHandle mailer, MessageHandle message, out ReceiptHandle receipt, out IntPtr error);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_send_start(MailerHandle mailer, MessageHandle message, IntPtr done, IntPtr userData, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_send(MailerHandle mailer, MessageHandle message, out IntPtr receipt, out IntPtr error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_send_start(MailerHandle mailer, MessageHandle message, IntPtr done, IntPtr userData, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_send_all(MailerHandle mailer, IntPtr[] messages, UIntPtr count, IntPtr each, IntPtr userData, out ErrorHandle error);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_send_all_start(MailerHandle mailer, IntPtr[] messages, UIntPtr count, IntPtr each, IntPtr done, IntPtr userData, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_send_all_start(MailerHandle mailer, IntPtr[] messages, UIntPtr count, IntPtr each, IntPtr done, IntPtr userData, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_close(MailerHandle mailer, out ErrorHandle error);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_close_start(MailerHandle mailer, IntPtr done, IntPtr userData, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_close_start(MailerHandle mailer, IntPtr done, IntPtr userData, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_health(MailerHandle mailer);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_health_json(MailerHandle mailer, out TextHandle text, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_stats_json(MailerHandle mailer, out TextHandle text, out ErrorHandle error);
@@ -108,19 +109,19 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_compose_free(IntPtr compose);
 
     // Receipts.
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_message_id(ReceiptHandle receipt);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern ushort everpost_receipt_reply_code(ReceiptHandle receipt);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_reply_enhanced(ReceiptHandle receipt);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_reply_text(ReceiptHandle receipt);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern UIntPtr everpost_receipt_accepted_count(ReceiptHandle receipt);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_accepted(ReceiptHandle receipt, UIntPtr index);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern UIntPtr everpost_receipt_rejected_count(ReceiptHandle receipt);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_rejected_address(ReceiptHandle receipt, UIntPtr index);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern ushort everpost_receipt_rejected_code(ReceiptHandle receipt, UIntPtr index);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_rejected_reply(ReceiptHandle receipt, UIntPtr index);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern uint everpost_receipt_attempts(ReceiptHandle receipt);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_server(ReceiptHandle receipt);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_leaf(ReceiptHandle receipt);
-    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_json(ReceiptHandle receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_message_id(IntPtr receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ushort everpost_receipt_reply_code(IntPtr receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_reply_enhanced(IntPtr receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_reply_text(IntPtr receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern UIntPtr everpost_receipt_accepted_count(IntPtr receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_accepted(IntPtr receipt, UIntPtr index);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern UIntPtr everpost_receipt_rejected_count(IntPtr receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_rejected_address(IntPtr receipt, UIntPtr index);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ushort everpost_receipt_rejected_code(IntPtr receipt, UIntPtr index);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_rejected_reply(IntPtr receipt, UIntPtr index);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern uint everpost_receipt_attempts(IntPtr receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_server(IntPtr receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_leaf(IntPtr receipt);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_receipt_json(IntPtr receipt);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_receipt_free(IntPtr receipt);
 }

@@ -60,10 +60,12 @@ internal readonly struct Utf8
 /// <summary>Reads lists that the library gives as a count and an accessor.</summary>
 internal static class NativeList
 {
-    internal static T[] Read<T>(UIntPtr count, Func<UIntPtr, T> item)
+    /// <summary>Reads one; <paramref name="item"/> captures nothing, and so costs nothing for each list.</summary>
+    internal static T[] Read<TOwner, T>(UIntPtr count, TOwner owner, Func<TOwner, UIntPtr, T> item)
     {
+        if (count == UIntPtr.Zero) return Array.Empty<T>();
         var items = new T[checked((int)count)];
-        for (int index = 0; index < items.Length; index++) items[index] = item((UIntPtr)(uint)index);
+        for (int index = 0; index < items.Length; index++) items[index] = item(owner, (UIntPtr)(uint)index);
         return items;
     }
 }

@@ -65,7 +65,7 @@ internal abstract class Root
     private static void Settle(TimeSpan patience)
     {
         var waited = Stopwatch.StartNew();
-        while (!All.IsEmpty && waited.Elapsed < patience)
+        while ((!All.IsEmpty || Completions.AreDue) && waited.Elapsed < patience)
         {
             // Again and again: a call that is just being started cannot be cancelled yet.
             foreach (Root root in All.Keys) root.Stop();
