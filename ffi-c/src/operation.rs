@@ -10,7 +10,6 @@
 //! back once, whatever happens to the task that holds it.
 
 use std::collections::BTreeMap;
-use std::ffi::c_void;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::ptr;
@@ -21,11 +20,10 @@ use std::time::{Duration, Instant};
 use everpost_runtime::{PerProcess, block_on, handle};
 use futures_util::FutureExt;
 use tokio::sync::Notify;
-use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Failure, everpost_error};
-use crate::guard::{self, OwnedUserData, UserData, everpost_done_fn, everpost_drop_fn, value};
+use crate::guard::{self, UserData, everpost_done_fn, value};
 use crate::status::everpost_status;
 
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
@@ -191,29 +189,6 @@ pub extern "C" fn everpost_cancel(operation: u64) -> bool {
         let token = under_way().tokens().get(&operation).cloned();
         token.inspect(CancellationToken::cancel).is_some()
     })
-}
-
-/// Calls `run` once with `user_data`, soon: on a thread of the library, when
-/// the callbacks that are due there by now have run. For callbacks that hand
-/// what they were told on to another thread: all that come together can wake it
-/// once, after the last of them. Calls it before returning where the library
-/// has no threads to do it, and as its threads end at the latest. NULL is
-/// allowed; from any thread.
-///
-/// # Safety
-/// `run` may be called with `user_data` from any thread.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn everpost_defer(run: everpost_drop_fn, user_data: *mut c_void) {
-    // It is called as this is dropped, wherever that is.
-    let deferred = OwnedUserData::new(user_data, run);
-    value((), || {
-        if let Ok(runtime) = handle() {
-            runtime.spawn(async move {
-                yield_now().await;
-                drop(deferred);
-            });
-        }
-    });
 }
 
 /// Cancels what is under way, waits up to `timeout_ms` for its callbacks, and

@@ -7,6 +7,8 @@ namespace Everpost;
 /// <summary>The server has taken responsibility for a message. Immutable.</summary>
 public sealed class Receipt
 {
+    private string? json;
+
     private Receipt(string messageId, Reply reply)
     {
         MessageId = messageId;
@@ -35,7 +37,7 @@ public sealed class Receipt
     public string? CertificateFingerprint { get; private set; }
 
     /// <summary>All of this as JSON.</summary>
-    public string Json { get; private set; } = "{}";
+    public string Json => json ??= Write();
 
     /// <summary>The receipt as a line for a log.</summary>
     public override string ToString() => $"{MessageId} was accepted by {Server}: {Reply}";
@@ -55,6 +57,7 @@ public sealed class Receipt
 
     private static Receipt Read(IntPtr receipt)
     {
+        UIntPtr rejected = NativeMethods.everpost_receipt_rejected_count(receipt);
         var reply = new Reply(
             NativeMethods.everpost_receipt_reply_code(receipt),
             NativeMethods.everpost_receipt_reply_enhanced(receipt).OrNull,
@@ -66,7 +69,7 @@ public sealed class Receipt
                 receipt,
                 static (receipt, index) => NativeMethods.everpost_receipt_accepted(receipt, index).Text),
             Rejected = NativeList.Read(
-                NativeMethods.everpost_receipt_rejected_count(receipt),
+                rejected,
                 receipt,
                 static (receipt, index) => new RejectedRecipient(
                     NativeMethods.everpost_receipt_rejected_address(receipt, index).Text,
@@ -75,8 +78,27 @@ public sealed class Receipt
             Attempts = checked((int)NativeMethods.everpost_receipt_attempts(receipt)),
             Server = NativeMethods.everpost_receipt_server(receipt).Text,
             CertificateFingerprint = NativeMethods.everpost_receipt_leaf(receipt).OrNull,
-            Json = NativeMethods.everpost_receipt_json(receipt).Text,
+            // Here more is told of each recipient than there is a property for.
+            json = rejected == UIntPtr.Zero ? null : NativeMethods.everpost_receipt_json(receipt).Text,
         };
+    }
+
+    /// <summary>
+    /// What the library would write, if it were asked with every message: few ever look at it, and it is as large
+    /// as all the rest.
+    /// </summary>
+    private string Write()
+    {
+        var text = new JsonText();
+        text.Raw("{\"accepted\":").List(Accepted);
+        text.Raw(",\"attempts\":").Number(Attempts);
+        text.Raw(",\"leaf\":").String(CertificateFingerprint);
+        text.Raw(",\"message_id\":").String(MessageId);
+        text.Raw(",\"rejected\":[],\"reply\":{\"code\":").Number(Reply.Code);
+        text.Raw(",\"enhanced\":").String(Reply.EnhancedCode);
+        text.Raw(",\"lines\":").List(Reply.Text.Split('\n'));
+        text.Raw("},\"schema\":\"everpost.receipt/1\",\"server\":").String(Server);
+        return text.Raw("}").ToString();
     }
 }
 

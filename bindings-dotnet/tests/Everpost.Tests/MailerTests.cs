@@ -56,6 +56,71 @@ public sealed class MailerTests
     }
 
     [Fact]
+    public void The_json_of_a_receipt_is_what_the_library_would_have_written()
+    {
+        using var server = new Rehearsal();
+        using ConfigHandle config = server.Options().ToNative();
+        Errors.Check(NativeMethods.everpost_mailer_new(config, out MailerHandle mailer, out ErrorHandle error), error);
+        Errors.Check(NativeMethods.everpost_compose_new(out IntPtr compose, out error), error);
+        foreach ((string field, string value) in new[] { ("from", "app@example.org"), ("to", "ann@example.com, bob@example.com"), ("text", "Text") })
+        {
+            var (key, text) = (new Utf8(field), new Utf8(value));
+            Errors.Check(NativeMethods.everpost_compose_set(compose, key.Bytes, key.Length, text.Bytes, text.Length, out error), error);
+        }
+        Errors.Check(NativeMethods.everpost_compose_build(compose, out MessageHandle message, out error), error);
+        NativeMethods.everpost_compose_free(compose);
+        using (mailer)
+        using (message)
+        {
+            Assert.Equal(0, NativeMethods.everpost_mailer_send(mailer, message, out IntPtr receipt, out _));
+            string written = NativeMethods.everpost_receipt_json(receipt).Text;
+            Assert.Contains("[\"ann@example.com\",\"bob@example.com\"]", written);
+            Assert.Equal(written, Receipt.Take(receipt).Json);
+        }
+    }
+
+    [Fact]
+    public void Json_escapes_what_must_be_escaped_and_nothing_else()
+    {
+        string written = new JsonText().String("a\"b\\c/\b\f\n\r\t\u0001\u001f\u007f ümläut \u2028").ToString();
+        Assert.Equal("\"a\\\"b\\\\c/\\b\\f\\n\\r\\t\\u0001\\u001f\u007f ümläut \u2028\"", written);
+        Assert.Equal("[\"1\",\"2\"]", new JsonText().List(new[] { "1", "2" }).ToString());
+        Assert.Equal("[]", new JsonText().List(Array.Empty<string>()).ToString());
+        Assert.Equal("null", new JsonText().String(null).ToString());
+    }
+
+    [Fact]
+    public async Task A_continuation_that_holds_its_thread_holds_up_no_other_send()
+    {
+        using var server = new Rehearsal();
+        using (Mailer mailer = server.Mailer())
+        {
+            using var done = new CountdownEvent(16);
+            Task[] sends = Enumerable.Range(0, done.InitialCount).Select(async _ =>
+            {
+                await mailer.SendAsync(Messages.Simple()).ConfigureAwait(false);
+                // The last one frees all: each must get as far as this.
+                done.Signal();
+                Assert.True(done.Wait(TimeSpan.FromSeconds(60)), "some wait behind others");
+            }).ToArray();
+            await Task.WhenAll(sends);
+        }
+        Messages.NothingIsHeld();
+    }
+
+    [Fact]
+    public async Task A_continuation_runs_on_the_pool_and_may_wait_for_another_send()
+    {
+        using var server = new Rehearsal();
+        using Mailer mailer = server.Mailer();
+        await mailer.SendAsync(Messages.Simple()).ConfigureAwait(false);
+        Assert.True(Thread.CurrentThread.IsThreadPoolThread, "it is a thread of the library");
+        // On one of the library's this would be refused.
+        mailer.Send(Messages.Simple());
+        Assert.Equal(2, server.Bodies().Count);
+    }
+
+    [Fact]
     public async Task A_message_comes_from_bytes_memory_a_stream_or_a_file()
     {
         using var server = new Rehearsal();

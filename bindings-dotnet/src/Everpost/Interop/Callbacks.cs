@@ -18,8 +18,6 @@ internal static class Callbacks
     internal static readonly IntPtr Close = Pointer<DoneFn>(
         (userData, error) => Root.Take<Operation<bool>>(userData).End(IntPtr.Zero, error, _ => true));
 
-    internal static readonly IntPtr Deferred = Pointer<DropFn>(_ => Completions.HandOver());
-
     internal static readonly IntPtr BatchEach = Pointer<BatchFn>(
         (userData, index, receipt, error) => Root.Peek<Batch>(userData).Each(checked((int)index), receipt, error));
 

@@ -1,4 +1,3 @@
-using System;
 using System.Collections.Concurrent;
 using System.Threading;
 
@@ -11,35 +10,42 @@ internal interface ICompletion
 }
 
 /// <summary>
-/// Takes the ends of operations from the library's threads to the thread pool.
+/// Takes the ends of operations from the library's threads to the thread pool,
+/// which is asked once for all that come together.
 /// </summary>
 /// <remarks>
-/// Those that come together wake the pool once: a change of threads for each
-/// message would cost more than all the rest of this assembly. Every item of work
-/// completes one operation, after it has handed the rest on, so that none waits
-/// for what the application does in another's continuation.
-/// Invariant: while anything is queued, one item of work is on its way, which
-/// <see cref="asked"/> says, or has just begun and looks.
+/// Each item of work completes one operation, after it has handed the rest on, so
+/// that none waits for what the application does in another's continuation.
+/// Invariant: while anything is queued, an item of work is on its way, as
+/// <see cref="asked"/> says, or has just begun and will look.
 /// </remarks>
 internal static class Completions
 {
     private static readonly ConcurrentQueue<ICompletion> Queue = new();
     private static int asked;
 
-    /// <summary>Whether the library, or the pool, is still to call for one.</summary>
-    internal static bool AreDue => Volatile.Read(ref asked) != 0;
-
-    /// <summary>Completes an operation on the pool, soon. From a callback of the library.</summary>
+    /// <summary>Completes an operation on the pool, soon.</summary>
     internal static void Add(ICompletion completion)
     {
         Queue.Enqueue(completion);
-        // When the others have come that are ready now.
-        if (Ask()) NativeMethods.everpost_defer(Callbacks.Deferred, IntPtr.Zero);
+        Ask();
     }
 
-    /// <summary>Hands what has been queued to the pool.</summary>
+    private static void Ask()
+    {
+        if (Interlocked.Exchange(ref asked, 1) == 0) Start();
+    }
+
+    private static void Next()
+    {
+        Interlocked.Exchange(ref asked, 0);
+        if (!Queue.TryDequeue(out ICompletion? completion)) return;
+        if (!Queue.IsEmpty) Ask();
+        completion.Complete();
+    }
+
 #if NETCOREAPP3_0_OR_GREATER
-    internal static void HandOver() => ThreadPool.UnsafeQueueUserWorkItem(Item.Only, preferLocal: false);
+    private static void Start() => ThreadPool.UnsafeQueueUserWorkItem(Item.Only, preferLocal: false);
 
     private sealed class Item : IThreadPoolWorkItem
     {
@@ -48,18 +54,8 @@ internal static class Completions
         void IThreadPoolWorkItem.Execute() => Next();
     }
 #else
-    internal static void HandOver() => ThreadPool.UnsafeQueueUserWorkItem(Item, null);
-
     private static readonly WaitCallback Item = _ => Next();
+
+    private static void Start() => ThreadPool.UnsafeQueueUserWorkItem(Item, null);
 #endif
-
-    private static bool Ask() => Interlocked.Exchange(ref asked, 1) == 0;
-
-    private static void Next()
-    {
-        Interlocked.Exchange(ref asked, 0);
-        if (!Queue.TryDequeue(out ICompletion? completion)) return;
-        if (!Queue.IsEmpty && Ask()) HandOver();
-        completion.Complete();
-    }
 }
