@@ -556,6 +556,7 @@ everpost_status everpost_error_late_verdict(const everpost_error *of,
  * ended in, or with this error again if the connection ended without one.
  * That may take as long as the deadline for an answer. Returns the operation,
  * for `everpost_cancel`, or 0 if it was not started, which `error` explains.
+ * When it is cancelled, a verdict that has come by then is told nevertheless.
  * The error may be freed meanwhile.
  *
  * Errors: `EVERPOST_INVALID_ARGUMENT` if there is no verdict to wait for;
