@@ -334,6 +334,14 @@ typedef void (*everpost_log_fn)(void *user_data,
                                 everpost_str target,
                                 everpost_str message);
 
+/**
+ * Called once with the text that was asked for: of `text` and `error` exactly
+ * one is not NULL, and it belongs to the callee.
+ */
+typedef void (*everpost_text_fn)(void *user_data,
+                                 everpost_text *text,
+                                 everpost_error *error);
+
 /** It worked. */
 #define EVERPOST_OK 0
 
@@ -1041,6 +1049,32 @@ everpost_status everpost_mailer_stats_prometheus(const everpost_mailer *mailer,
  * call back.
  */
 void everpost_mailer_free(everpost_mailer *mailer);
+
+/**
+ * Asks whether mail could be sent: opens a connection beside those of the
+ * pool, logs in, and says QUIT. Nothing is sent. Gives what the server offers
+ * after the login as JSON, as reports of probes have it: "domain",
+ * "extensions" (each with "keyword" and "parameters"), "auth", "starttls" and
+ * "max_size".
+ *
+ * Errors: those of a send as far as the login; `EVERPOST_CLOSED`;
+ * `EVERPOST_NULL_ARGUMENT`; `EVERPOST_WRONG_THREAD` inside a callback.
+ */
+everpost_status everpost_mailer_verify(const everpost_mailer *mailer,
+                                       everpost_text **out,
+                                       everpost_error **error);
+
+/**
+ * As `everpost_mailer_verify`, without waiting: `done` is called once.
+ * Returns the operation, for `everpost_cancel`, or 0 if it was not started,
+ * which `error` explains. The mailer may be freed meanwhile.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+uint64_t everpost_mailer_verify_start(const everpost_mailer *mailer,
+                                      everpost_text_fn done,
+                                      void *user_data,
+                                      everpost_error **error);
 
 /* ---------------------------------------------------------------- Receipts */
 

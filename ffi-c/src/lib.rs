@@ -44,6 +44,7 @@ mod rung;
 mod status;
 mod string;
 mod token;
+mod verify;
 
 pub use batch::*;
 pub use certificate::*;
@@ -70,6 +71,7 @@ pub use rung::*;
 pub use status::*;
 pub use string::*;
 pub use token::*;
+pub use verify::*;
 
 #[cfg(test)]
 mod tests;

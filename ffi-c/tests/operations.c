@@ -137,6 +137,7 @@ static void again(void *user_data, everpost_receipt *receipt, everpost_error *er
 {
     outcome *it = (outcome *)user_data;
     everpost_receipt *inner = NULL;
+    everpost_text *offered = NULL;
     CHECK(error == NULL);
     CHECK_EQ(everpost_mailer_send(it->mailer, it->message, &inner, &error), EVERPOST_WRONG_THREAD);
     CHECK(inner == NULL);
@@ -144,6 +145,8 @@ static void again(void *user_data, everpost_receipt *receipt, everpost_error *er
     CHECK_STR(everpost_error_delivery(error), "not_sent");
     drop_error(&error);
     CHECK_EQ(everpost_mailer_close(it->mailer, NULL), EVERPOST_WRONG_THREAD);
+    CHECK_EQ(everpost_mailer_verify(it->mailer, &offered, NULL), EVERPOST_WRONG_THREAD);
+    CHECK(offered == NULL);
     CHECK_EQ(everpost_shutdown(1), EVERPOST_WRONG_THREAD);
     CHECK_EQ(everpost_mailer_health(it->mailer), EVERPOST_HEALTHY);
     everpost_receipt_free(receipt);
@@ -189,6 +192,73 @@ static void closing_can_be_started_too(void)
     (void)begin(mailer, "late@test", &late);
     outcome_end(&late, EVERPOST_CLOSED);
     everpost_mailer_free(mailer);
+    everpost_rehearsal_free(server);
+}
+
+/* What became of asking whether mail could be sent. */
+typedef struct {
+    latch done;
+    int calls;
+    everpost_text *offered;
+    everpost_error *error;
+} verdict;
+
+static void verified(void *user_data, everpost_text *offered, everpost_error *error)
+{
+    verdict *it = (verdict *)user_data;
+    CHECK((offered == NULL) != (error == NULL));
+    it->calls++;
+    it->offered = offered;
+    it->error = error;
+    latch_down(&it->done);
+}
+
+static void begin_to_verify(const everpost_mailer *mailer, verdict *it)
+{
+    everpost_error *error = NULL;
+    memset(it, 0, sizeof *it);
+    latch_begin(&it->done, 1);
+    CHECK(everpost_mailer_verify_start(mailer, verified, it, &error) != 0 && error == NULL);
+}
+
+static void verdict_end(verdict *it)
+{
+    latch_end(&it->done);
+    everpost_text_free(it->offered);
+    everpost_error_free(it->error);
+}
+
+static void whether_mail_could_be_sent_is_told_without_sending_any(void)
+{
+    everpost_rehearsal *server = server_begin();
+    everpost_config *wrong = config_as(server, USER, "wrong", "?auth=PLAIN");
+    everpost_mailer *mailer = mailer_with(server, ""), *refused = mailer_of(wrong);
+    everpost_text *offered = NULL, *stats;
+    everpost_error *error = NULL;
+    verdict it;
+    CHECK_OK(everpost_mailer_verify(mailer, &offered, &error), &error);
+    CHECK_HAS(everpost_text_view(offered), "\"keyword\":\"PIPELINING\"");
+    everpost_text_free(offered);
+    begin_to_verify(mailer, &it);
+    /* The operation has what it needs. */
+    everpost_mailer_free(mailer);
+    latch_wait(&it.done);
+    CHECK_EQ(it.calls, 1);
+    CHECK_HAS(everpost_text_view(it.offered), "\"keyword\":\"PIPELINING\"");
+    verdict_end(&it);
+    begin_to_verify(refused, &it);
+    latch_wait(&it.done);
+    CHECK_EQ(everpost_error_status(it.error), EVERPOST_AUTH);
+    CHECK_STR(everpost_error_delivery(it.error), "not_sent");
+    verdict_end(&it);
+    CHECK_FAILS(everpost_mailer_verify(refused, &offered, &error), EVERPOST_AUTH, &error);
+    CHECK(offered == NULL);
+    everpost_mailer_free(refused);
+    everpost_config_free(wrong);
+    stats = server_ask(server, "{\"do\":\"stats\"}");
+    CHECK_HAS(everpost_text_view(stats), "\"messages\":0");
+    CHECK_HAS(everpost_text_view(stats), "\"auth_ok\":2");
+    everpost_text_free(stats);
     everpost_rehearsal_free(server);
 }
 
@@ -330,6 +400,7 @@ int main(void)
     RUN(a_freed_mailer_brings_its_operations_to_their_end);
     RUN(a_callback_may_call_back_in);
     RUN(closing_can_be_started_too);
+    RUN(whether_mail_could_be_sent_is_told_without_sending_any);
     RUN(a_verdict_that_comes_late_is_waited_for_without_a_thread);
     RUN(an_error_without_a_verdict_has_none_to_wait_for);
     RUN(a_batch_that_was_started_ends_after_its_last_result);

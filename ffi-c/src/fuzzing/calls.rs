@@ -35,7 +35,7 @@ const NOBODY: &[&str] = &[
 const LEADS_AWAY: &[&str] =
     &["bind", "proxy", "trust", "compare", "connect_to", "dane", "mta_sts", "looks"];
 
-const CALLS: &[u8] = b"acsltpivmhSABKXxnfeEoywWjJbdDgGPQuUkzZqrRTFNV";
+const CALLS: &[u8] = b"acsltpivmhSABKXxnfeEoywWjJbdDgGPQuUkzZqrRTFNVY";
 
 impl World<'_> {
     /// All calls of the input.
@@ -53,7 +53,9 @@ impl World<'_> {
     fn call(&mut self, letter: u8) {
         match letter {
             b'a' | b'c' | b's' | b'l' | b't' | b'p' | b'i' | b'v' => self.call_config(letter),
-            b'm' | b'h' | b'S' | b'A' | b'B' | b'K' | b'X' | b'x' => self.call_mailer(letter),
+            b'm' | b'h' | b'S' | b'A' | b'B' | b'K' | b'X' | b'Y' | b'x' => {
+                self.call_mailer(letter)
+            }
             b'n' | b'f' | b'e' | b'E' | b'o' | b'y' => self.call_message(letter),
             b'w' | b'W' | b'j' | b'J' | b'b' => self.call_compose(letter),
             b'd' | b'D' | b'g' | b'P' | b'Q' => self.call_file(letter),
@@ -221,6 +223,9 @@ impl World<'_> {
             }
             b'K' => self.started(0, |user_data, error| unsafe {
                 everpost_mailer_close_start(mailer, Some(told::done), user_data, error)
+            }),
+            b'Y' => self.started(0, |user_data, error| unsafe {
+                everpost_mailer_verify_start(mailer, Some(told::text), user_data, error)
             }),
             b'X' => {
                 let at = self.input.byte();

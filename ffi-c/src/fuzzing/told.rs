@@ -124,6 +124,18 @@ pub(super) unsafe extern "C" fn send(
     told(user_data, look, end);
 }
 
+pub(super) unsafe extern "C" fn text(
+    user_data: *mut c_void,
+    text: *mut everpost_text,
+    error: *mut everpost_error,
+) {
+    let look = || {
+        assert!(text.is_null() && !error.is_null(), "nobody offers anything");
+        look_at_error(error);
+    };
+    told(user_data, look, end);
+}
+
 pub(super) unsafe extern "C" fn each(
     user_data: *mut c_void,
     index: usize,

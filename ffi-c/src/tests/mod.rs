@@ -14,4 +14,5 @@ mod parts;
 mod process;
 mod sending;
 mod telling;
+mod verifying;
 mod world;

@@ -47,11 +47,13 @@ typedef struct {
     int calls;
     everpost_receipt *receipt;
     everpost_report *report;
+    everpost_text *text;
     everpost_error *error;
 } operation;
 
 void told_send(void *user_data, everpost_receipt *receipt, everpost_error *error);
 void told_report(void *user_data, everpost_report *report, everpost_error *error);
+void told_text(void *user_data, everpost_text *text, everpost_error *error);
 void told_done(void *user_data, everpost_error *error);
 
 /* Waits for the callback. When the scenario's time is over, cancels it, waits
@@ -116,6 +118,8 @@ json_t *step(client *it, scenario *of, const json_t *what);
 json_t *seen_text(everpost_str text);
 json_t *seen_error(const everpost_error *error);
 json_t *seen_receipt(const everpost_receipt *receipt);
+/* Of the JSON of capabilities: by keyword. */
+json_t *seen_offered(everpost_str capabilities);
 json_t *seen_health(int32_t status);
 /* Of a JSON text of the library. */
 json_t *seen_json(everpost_str text);

@@ -22,6 +22,19 @@ json_t *seen_health(int32_t status)
     }
 }
 
+json_t *seen_offered(everpost_str capabilities)
+{
+    json_t *all = seen_json(capabilities), *extension, *by_keyword = json_object();
+    size_t index;
+    json_array_foreach(json_object_get(all, "extensions"), index, extension) {
+        (void)json_object_set(by_keyword,
+                              json_string_value(json_object_get(extension, "keyword")),
+                              json_object_get(extension, "parameters"));
+    }
+    json_decref(all);
+    return by_keyword;
+}
+
 /* 0 says that there was none. */
 static json_t *seen_code(uint16_t code)
 {

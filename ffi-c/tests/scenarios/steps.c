@@ -172,7 +172,7 @@ static json_t *send_all(client *it, scenario *of, const json_t *what)
 
 static json_t *late_verdict(client *it, scenario *of, const json_t *what)
 {
-    operation late = {0, 0, NULL, NULL, NULL};
+    operation late = {0, 0, NULL, NULL, NULL, NULL};
     everpost_error *error = NULL, *before = it->late;
     json_t *seen = NULL;
     (void)what;
@@ -218,6 +218,24 @@ static json_t *event(client *it, scenario *of, const json_t *what)
     if (!heard)
         return (json_t *)give_up(of, "there is no event %s", json_string_value(awaited));
     return json_pack("{s:O}", "event", awaited);
+}
+
+static json_t *verify(client *it, scenario *of, const json_t *what)
+{
+    operation begun = {0, 0, NULL, NULL, NULL, NULL};
+    everpost_error *error = NULL;
+    json_t *seen = NULL;
+    (void)what;
+    begun.id = everpost_mailer_verify_start(it->mailer, told_text, &begun, &error);
+    if (begun.id == 0)
+        return (json_t *)hindered(of, "it is not verified", error);
+    if (operation_wait(of, &begun))
+        seen = begun.error != NULL
+                   ? seen_error(begun.error)
+                   : json_pack("{s:n, s:o}", "delivery", "offered",
+                               seen_offered(everpost_text_view(begun.text)));
+    operation_end(&begun);
+    return seen;
 }
 
 /* What the mailer knows of itself. */
@@ -273,7 +291,7 @@ static everpost_certificate_file *file_of(scenario *of, const json_t *what)
 
 static json_t *explain(client *it, scenario *of, const json_t *what)
 {
-    operation begun = {0, 0, NULL, NULL, NULL};
+    operation begun = {0, 0, NULL, NULL, NULL, NULL};
     everpost_certificate_file *file = file_of(of, what);
     everpost_error *error = NULL;
     everpost_report *report;
@@ -304,7 +322,7 @@ static everpost_status trusting(const client *it, everpost_probe *probe, const s
 
 static json_t *probe(client *it, scenario *of, const json_t *what)
 {
-    operation begun = {0, 0, NULL, NULL, NULL};
+    operation begun = {0, 0, NULL, NULL, NULL, NULL};
     json_t *target = filled(of, json_object_get(what, "target")), *findings;
     everpost_probe *probe = NULL;
     everpost_error *error = NULL;
@@ -367,7 +385,7 @@ static size_t failed_rung(const everpost_report *report)
 
 static json_t *diagnose(client *it, scenario *of, const json_t *what)
 {
-    operation begun = {0, 0, NULL, NULL, NULL};
+    operation begun = {0, 0, NULL, NULL, NULL, NULL};
     everpost_diagnosis *diagnosis = NULL;
     everpost_error *error = NULL;
     everpost_report *report;
@@ -405,7 +423,8 @@ static const struct {
 } STEPS[] = {
     {"send", send_each},   {"send_all", send_all}, {"server", request},
     {"event", event},      {"late_verdict", late_verdict},
-    {"health", health},    {"stats", stats},       {"explain", explain},
+    {"verify", verify},    {"health", health},     {"stats", stats},
+    {"explain", explain},
     {"probe", probe},      {"diagnose", diagnose}, {"close", close_client},
 };
 

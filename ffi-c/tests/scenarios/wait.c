@@ -27,12 +27,13 @@ bool shared_wait(scenario *it)
 }
 
 static void told(operation *it, everpost_receipt *receipt, everpost_report *report,
-                 everpost_error *error)
+                 everpost_text *text, everpost_error *error)
 {
     shared_lock();
     it->calls++;
     it->receipt = receipt;
     it->report = report;
+    it->text = text;
     it->error = error;
     shared_changed();
     shared_unlock();
@@ -40,17 +41,22 @@ static void told(operation *it, everpost_receipt *receipt, everpost_report *repo
 
 void told_send(void *user_data, everpost_receipt *receipt, everpost_error *error)
 {
-    told((operation *)user_data, receipt, NULL, error);
+    told((operation *)user_data, receipt, NULL, NULL, error);
 }
 
 void told_report(void *user_data, everpost_report *report, everpost_error *error)
 {
-    told((operation *)user_data, NULL, report, error);
+    told((operation *)user_data, NULL, report, NULL, error);
+}
+
+void told_text(void *user_data, everpost_text *text, everpost_error *error)
+{
+    told((operation *)user_data, NULL, NULL, text, error);
 }
 
 void told_done(void *user_data, everpost_error *error)
 {
-    told((operation *)user_data, NULL, NULL, error);
+    told((operation *)user_data, NULL, NULL, NULL, error);
 }
 
 bool operation_wait(scenario *it, operation *under_way)
@@ -77,5 +83,6 @@ void operation_end(operation *over)
 {
     everpost_receipt_free(over->receipt);
     everpost_report_free(over->report);
+    everpost_text_free(over->text);
     everpost_error_free(over->error);
 }

@@ -144,6 +144,12 @@ static void ignore_report(void *user_data, everpost_report *report, everpost_err
     ignore_done(user_data, error);
 }
 
+static void ignore_text(void *user_data, everpost_text *text, everpost_error *error)
+{
+    everpost_text_free(text);
+    ignore_done(user_data, error);
+}
+
 static void ignore_batch(void *user_data, size_t index, everpost_receipt *receipt,
                          everpost_error *error)
 {
@@ -177,6 +183,7 @@ static inline everpost_drop_fn fixture_everpost_drop_fn(void) { return ignore_dr
 static inline everpost_done_fn fixture_everpost_done_fn(void) { return ignore_done; }
 static inline everpost_send_fn fixture_everpost_send_fn(void) { return ignore_send; }
 static inline everpost_report_fn fixture_everpost_report_fn(void) { return ignore_report; }
+static inline everpost_text_fn fixture_everpost_text_fn(void) { return ignore_text; }
 static inline everpost_batch_fn fixture_everpost_batch_fn(void) { return ignore_batch; }
 static inline everpost_event_fn fixture_everpost_event_fn(void) { return ignore_event; }
 static inline everpost_log_fn fixture_everpost_log_fn(void) { return ignore_log; }
