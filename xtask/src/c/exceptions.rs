@@ -23,14 +23,22 @@ struct Language {
     read: fn(&str) -> Map,
 }
 
-const LANGUAGES: &[Language] = &[Language {
-    column: ".NET",
-    sources: &[
-        "bindings-dotnet/src/Everpost/EverpostError.cs",
-        "bindings-dotnet/src/Everpost/Interop/Errors.cs",
-    ],
-    read: csharp,
-}];
+const LANGUAGES: &[Language] = &[
+    Language {
+        column: ".NET",
+        sources: &[
+            "bindings-dotnet/src/Everpost/EverpostError.cs",
+            "bindings-dotnet/src/Everpost/Interop/Errors.cs",
+        ],
+        read: csharp,
+    },
+    Language {
+        column: "Python",
+        sources: &["bindings-python/python/everpost/errors.py"],
+        read: python,
+    },
+    Language { column: "Node code", sources: &["bindings-node/lib/errors.js"], read: node },
+];
 
 /// Holds every language to the page, and the page to the statuses of the
 /// header.
@@ -116,7 +124,7 @@ fn rows(page: &str) -> impl Iterator<Item = Vec<String>> {
         let inner = line.strip_prefix('|')?.strip_suffix('|')?;
         let first = |cell: &str| {
             let word = cell.split(" (").next().unwrap_or_default();
-            word.trim().trim_matches('`').to_owned()
+            word.trim().replace('`', "")
         };
         Some(inner.split('|').map(first).collect())
     })
@@ -156,6 +164,38 @@ fn csharp(text: &str) -> Map {
     named.collect()
 }
 
+/// The kind in a class (`_kind = "dns"` below `class DnsError(…):`), of those
+/// classes that are made for a kind: the names between `_CLASSES` and the next
+/// brace.
+fn python(text: &str) -> Map {
+    let made = text.split_once("\n_CLASSES").map_or("", |(_, rest)| rest);
+    let made = made.split('}').next().unwrap_or_default();
+    let made: BTreeSet<_> = made.split(|c: char| !c.is_alphanumeric()).collect();
+    let mut map = Map::new();
+    let mut class = "";
+    for line in text.lines() {
+        if let Some(head) = line.strip_prefix("class ") {
+            class = head.split(['(', ':']).next().unwrap_or_default();
+        } else if let Some(kind) = line.trim().strip_prefix("_kind = \"")
+            && made.contains(class)
+        {
+            map.insert(kind.trim_end_matches('"').to_owned(), class.to_owned());
+        }
+    }
+    map
+}
+
+/// `define('DnsError', 'dns', 'ERR_EVERPOST_DNS'…)`, on any number of lines.
+fn node(text: &str) -> Map {
+    let definitions = text.split("define(").skip(1).filter_map(|call| {
+        let arguments = call.split(')').next()?;
+        let mut texts = arguments.split('\'').skip(1).step_by(2).map(str::to_owned);
+        let (_name, kind, code) = (texts.next()?, texts.next()?, texts.next()?);
+        Some((kind, code))
+    });
+    definitions.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,14 +204,28 @@ mod tests {
                         | | `EVERPOST_OK` | 0 |\n\
                         | `dns` | `EVERPOST_DNS` | 100 |\n\
                         | `internal` | `EVERPOST_INTERNAL` | 900 |\n\n\
-                        | kind | .NET | Python |\n| --- | --- | --- |\n\
-                        | `dns` | `EverpostConnectException` (`Exception`) | `DnsError` |\n\
-                        | `internal` | `EverpostInternalException` | `InternalError` |\n";
+                        | kind | .NET | Python | Node `code` |\n| --- | --- | --- | --- |\n\
+                        | `dns` | `EverpostConnectException` (`Exception`) | `DnsError` | `ERR_EVERPOST_DNS` |\n\
+                        | `internal` | `EverpostInternalException` | `InternalError` | `ERR_EVERPOST_INTERNAL` |\n";
 
     const CSHARP: &str = "    \"dns\" => EverpostErrorKind.Dns,\n    _ => EverpostErrorKind.Internal,\n\
                           if (x) return new EverpostInternalException(EverpostError.OfOurs(EverpostErrorKind.Internal, s));\n\
                           EverpostErrorKind.Dns or EverpostErrorKind.Connect => new EverpostConnectException(error),\n\
                           _ => new EverpostInternalException(error),\n";
+
+    const PYTHON: &str = "class Error(Exception):\n    _kind: ClassVar[str] = \"internal\"\n\
+                          class DnsError(ConnectError):\n    _kind = \"dns\"\n\
+                          class OddError(Error):\n    _kind = \"odd\"\n\
+                          class InternalError(Error, RuntimeError):\n    _kind = \"internal\"\n\n\
+                          _CLASSES: Mapping[str, type[Error]] = MappingProxyType(\n    {\n        \
+                          one._kind: one\n        for one in (\n            DnsError,\n            \
+                          InternalError,\n        )\n    }\n)\n\nOddError\n";
+
+    const NODE: &str = "function define(name, kind, code, base = EverpostError) {\n\
+                        Object.defineProperty(made.prototype, 'name', { value: 'x' });\n}\n\
+                        const DnsError = define('DnsError', 'dns', 'ERR_EVERPOST_DNS', ConnectError);\n\
+                        class InternalError extends define(\n  'InternalError',\n  'internal',\n  \
+                        'ERR_EVERPOST_INTERNAL',\n) {}\n";
 
     fn map(pairs: &[(&str, &str)]) -> Map {
         pairs.iter().map(|(kind, class)| ((*kind).to_owned(), (*class).to_owned())).collect()
@@ -183,10 +237,12 @@ mod tests {
             map(&[("dns", "EverpostConnectException"), ("internal", "EverpostInternalException")]);
         assert_eq!(column(PAGE, ".NET"), expected);
         assert_eq!(csharp(CSHARP), expected);
-        assert_eq!(
-            column(PAGE, "Python"),
-            map(&[("dns", "DnsError"), ("internal", "InternalError")])
-        );
+        let expected = map(&[("dns", "DnsError"), ("internal", "InternalError")]);
+        assert_eq!(column(PAGE, "Python"), expected);
+        assert_eq!(python(PYTHON), expected);
+        let expected = map(&[("dns", "ERR_EVERPOST_DNS"), ("internal", "ERR_EVERPOST_INTERNAL")]);
+        assert_eq!(column(PAGE, "Node code"), expected);
+        assert_eq!(node(NODE), expected);
     }
 
     #[test]
