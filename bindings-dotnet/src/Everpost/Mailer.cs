@@ -142,6 +142,23 @@ public sealed partial class Mailer : IDisposable
         return SendAllAsync(Convert(messages, message => Wrap(message.Content.Span, message.Envelope)), progress, cancellationToken);
     }
 
+    /// <summary>Asks whether mail could be sent: connects, logs in, and says goodbye. Nothing is sent.</summary>
+    /// <param name="cancellationToken">Cancels the asking.</param>
+    /// <returns>What the server offers after the login.</returns>
+    /// <remarks>The connection is one of its own, beside those of the pool.</remarks>
+    /// <exception cref="EverpostException">What a send would fail with, as far as the login.</exception>
+    /// <exception cref="EverpostCanceledException">It was cancelled.</exception>
+    /// <exception cref="EverpostClosedException">The mailer is closed.</exception>
+    /// <exception cref="ObjectDisposedException">The mailer is disposed.</exception>
+    public Task<Capabilities> VerifyAsync(CancellationToken cancellationToken = default) => new Operation<Capabilities>().RunAsync(
+        (IntPtr userData, out IntPtr error) =>
+            NativeMethods.everpost_mailer_verify_start(handle, Callbacks.Offered, userData, out error),
+        cancellationToken);
+
+    /// <summary>Asks whether mail could be sent, and holds the thread until it is known.</summary>
+    /// <inheritdoc cref="VerifyAsync"/>
+    public Capabilities Verify() => new(Text(NativeMethods.everpost_mailer_verify));
+
     /// <summary>Says how the mailer does, from what it has seen; asks nothing of the network.</summary>
     /// <exception cref="ObjectDisposedException">The mailer is disposed.</exception>
     public Health GetHealth()

@@ -88,6 +88,27 @@ public sealed class LookTests
     }
 
     [Fact]
+    public async Task A_mailer_tells_whether_mail_could_be_sent_and_sends_none()
+    {
+        using var server = new Rehearsal();
+        using Mailer mailer = server.Mailer();
+        Capabilities offered = await mailer.VerifyAsync();
+        Assert.True(offered.Extensions.ContainsKey("PIPELINING"), offered.ToString());
+        Assert.Contains("SCRAM-SHA-256", offered.Extensions["AUTH"]);
+        Assert.NotEmpty(offered.Domain);
+        Assert.Equal(offered.Json, mailer.Verify().Json);
+        Assert.Contains("\"auth_ok\":2", server.Do("\"stats\""));
+
+        server.Do("\"present\",\"chain\":\"expired\"");
+        await Assert.ThrowsAsync<EverpostCertificateException>(() => mailer.VerifyAsync());
+        Assert.Throws<EverpostCertificateException>(() => mailer.Verify());
+        Assert.Empty(server.Bodies());
+        await mailer.CloseAsync();
+        await Assert.ThrowsAsync<EverpostClosedException>(() => mailer.VerifyAsync());
+        Messages.NothingIsHeld();
+    }
+
+    [Fact]
     public void A_certificate_file_is_read_judged_and_converted()
     {
         using var server = new Rehearsal();

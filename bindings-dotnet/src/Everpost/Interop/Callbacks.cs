@@ -15,6 +15,9 @@ internal static class Callbacks
     internal static readonly IntPtr Report = Pointer<ResultFn>(
         (userData, report, error) => Root.Take<Operation<Report>>(userData).End(report, error, taken => global::Everpost.Report.Take(taken)));
 
+    internal static readonly IntPtr Offered = Pointer<ResultFn>(
+        (userData, text, error) => Root.Take<Operation<Capabilities>>(userData).End(text, error, taken => Capabilities.Take(taken)));
+
     internal static readonly IntPtr Close = Pointer<DoneFn>(
         (userData, error) => Root.Take<Operation<bool>>(userData).End(IntPtr.Zero, error, _ => true));
 

@@ -82,6 +82,8 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_send_start(MailerHandle mailer, MessageHandle message, IntPtr done, IntPtr userData, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_send_all(MailerHandle mailer, IntPtr[] messages, UIntPtr count, IntPtr each, IntPtr userData, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_send_all_start(MailerHandle mailer, IntPtr[] messages, UIntPtr count, IntPtr each, IntPtr done, IntPtr userData, out IntPtr error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_verify(MailerHandle mailer, out TextHandle text, out ErrorHandle error);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_verify_start(MailerHandle mailer, IntPtr done, IntPtr userData, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_close(MailerHandle mailer, out ErrorHandle error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern ulong everpost_mailer_close_start(MailerHandle mailer, IntPtr done, IntPtr userData, out IntPtr error);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_mailer_health(MailerHandle mailer);
