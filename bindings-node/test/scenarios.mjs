@@ -189,6 +189,14 @@ const STEPS = {
     return client.outcome(receipt ? { status: 'fulfilled', value: receipt } : { status: 'rejected', reason: error });
   },
 
+  async verify(step, client) {
+    try {
+      return { delivery: null, offered: await client.mailer.verify() };
+    } catch (error) {
+      return failure(error);
+    }
+  },
+
   async health(step, client) {
     return { status: client.mailer.health().status };
   },

@@ -167,6 +167,12 @@ def counters(stats: everpost.Stats) -> Json:
     return {name: getattr(stats, name) for name in [*names.split(), "rotations"]}
 
 
+def verified(capabilities: Json) -> Json:
+    extensions = capabilities["extensions"]
+    offered = {one["keyword"]: one["parameters"] for one in extensions}
+    return {"delivery": None, "offered": offered}
+
+
 def explained(explanation: everpost.Explanation) -> Json:
     return {
         "fault": explanation.fault,
@@ -273,6 +279,12 @@ class Blocking:
         except Error as error:
             return outcome(error)
 
+    def do_verify(self, _: Json) -> Json:
+        try:
+            return verified(self.mailer.verify())
+        except Error as error:
+            return outcome(error)
+
     def do_health(self, _: Json) -> Json:
         return {"status": self.mailer.health().status}
 
@@ -354,6 +366,12 @@ class Asyncio(Blocking):
             raise RuntimeError("no late verdict to wait for")
         try:
             return outcome(await self.mailer.late_verdict(self.late))
+        except Error as error:
+            return outcome(error)
+
+    async def do_verify(self, _: Json) -> Json:  # type: ignore[override]
+        try:
+            return verified(await self.mailer.verify())
         except Error as error:
             return outcome(error)
 

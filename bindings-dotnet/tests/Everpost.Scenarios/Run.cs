@@ -51,6 +51,7 @@ internal sealed class Run : IDisposable
         "server" => await server.Ask(step["request"]),
         "event" => await Event(step.Text("event")),
         "late_verdict" => await LateVerdict(),
+        "verify" => await Verify(),
         "health" => new Fields { ["status"] = Outcome.Name(mailer.GetHealth().Status) },
         "stats" => Count(),
         "explain" => await Explain(step.TextOrNull("file")),
@@ -117,6 +118,21 @@ internal sealed class Run : IDisposable
         return verdict is { } delivery
             ? new Fields { ["delivery"] = Outcome.Name(delivery), ["message_id"] = unknown.MessageId }
             : new Fields { ["delivery"] = null };
+    }
+
+    private async Task<Fields> Verify()
+    {
+        try
+        {
+            Capabilities capabilities = await mailer.VerifyAsync();
+            var offered = new Fields();
+            foreach (KeyValuePair<string, string> extension in capabilities.Extensions) offered[extension.Key] = extension.Value;
+            return new Fields { ["delivery"] = null, ["offered"] = offered };
+        }
+        catch (Exception error) when (error is IEverpostException)
+        {
+            return Outcome.Of(error);
+        }
     }
 
     private Fields Count()

@@ -30,7 +30,7 @@ use everpost::{
 };
 use futures_util::StreamExt as _;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::server::Server;
 
@@ -81,6 +81,7 @@ enum Step {
     Server { request: Value },
     Event { event: String },
     LateVerdict {},
+    Verify {},
     Health {},
     Stats {},
     Explain { file: Option<String> },
@@ -220,6 +221,14 @@ impl Run {
                     None => json!({ "delivery": null }),
                 }
             }
+            Step::Verify {} => match self.mailer.verify().await {
+                Ok(capabilities) => {
+                    let offered =
+                        capabilities.iter().map(|(name, text)| (name.to_owned(), json!(text)));
+                    json!({ "delivery": null, "offered": offered.collect::<Map<_, _>>() })
+                }
+                Err(error) => failure(&error),
+            },
             Step::Health {} => json!({ "status": self.mailer.health().as_str() }),
             Step::Stats {} => {
                 let stats = self.mailer.stats();

@@ -53,7 +53,7 @@ pub(super) struct Step {
     /// What must be seen; of several sends, of each, or as a list one by one.
     pub(super) expect: Option<Value>,
     #[serde(flatten)]
-    rest: Map<String, Value>,
+    pub(super) rest: Map<String, Value>,
 }
 
 /// What must be true in the end.
@@ -223,7 +223,7 @@ fn spelled_out(step: &Step) -> Result<Value, String> {
         "probe" => &[("target", Value::Null)],
         "diagnose" => &[("from", Value::Null), ("to", json!([])), ("size", Value::Null)],
         "explain" => &[("file", Value::Null)],
-        "late_verdict" | "health" | "stats" | "close" => &[],
+        "late_verdict" | "verify" | "health" | "stats" | "close" => &[],
         other => return Err(format!("there is no step {other:?}")),
     };
     if let Some(name) = step.rest.keys().find(|name| !fields.iter().any(|(it, _)| it == name)) {

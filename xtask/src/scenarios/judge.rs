@@ -10,7 +10,7 @@
 //! - no secret, which in scenarios begins with `canary-`, is ever seen.
 //!
 //! A send of which nothing is expected must be accepted, a request to the
-//! server must be answered with ok.
+//! server must be answered with ok, and verifying must find nothing wrong.
 
 use serde_json::{Map, Value, json};
 
@@ -76,6 +76,7 @@ fn one_step(step: &Step, seen: &Value, known: &Map<String, Value>) -> Result<(),
                 all => outcomes.iter().try_for_each(|outcome| compare(all, outcome, known)),
             }
         }
+        ("verify", None) => compare(&json!({ "kind": "-" }), seen, known),
         ("server", None) => compare(&json!({ "ok": true }), seen, known),
         (_, None) => Ok(()),
         (_, Some(expect)) => compare(expect, seen, known),
@@ -169,6 +170,18 @@ mod tests {
         let among = json!({ "findings": ["a"] });
         assert!(fits(among.clone(), json!({ "findings": ["b", "a"] })));
         assert!(!fits(among, json!({ "findings": ["b"] })));
+    }
+
+    #[test]
+    fn verifying_must_find_nothing_wrong_unless_that_is_expected() {
+        let judged = |expect: Option<Value>, seen: Value| {
+            let step = Step { what: "verify".to_owned(), expect, rest: Map::new() };
+            one_step(&step, &seen, &Map::new())
+        };
+        let refused = json!({ "kind": "auth" });
+        judged(None, json!({ "delivery": null, "offered": {} })).unwrap();
+        assert!(judged(None, refused.clone()).unwrap_err().contains("kind"));
+        judged(Some(refused.clone()), refused).unwrap();
     }
 
     #[test]
