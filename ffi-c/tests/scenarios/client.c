@@ -134,7 +134,7 @@ bool client_begin(client *it, scenario *of, const json_t *wanted, json_t **refus
 
 bool client_close(client *it, scenario *of)
 {
-    operation closing = {0, 0, NULL, NULL, NULL};
+    operation closing = {0, 0, NULL, NULL, NULL, NULL};
     everpost_error *error = NULL;
     closing.id = everpost_mailer_close_start(it->mailer, told_done, &closing, &error);
     if (closing.id == 0 || !operation_wait(of, &closing) || closing.error != NULL)
