@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using System.Linq;
 using System.Text;
+using System.Threading;
 using System.Threading.Tasks;
 using Xunit;
 
@@ -91,21 +92,36 @@ public sealed class LookTests
     public async Task A_mailer_tells_whether_mail_could_be_sent_and_sends_none()
     {
         using var server = new Rehearsal();
-        using Mailer mailer = server.Mailer();
-        Capabilities offered = await mailer.VerifyAsync();
-        Assert.True(offered.Extensions.ContainsKey("PIPELINING"), offered.ToString());
-        Assert.Contains("SCRAM-SHA-256", offered.Extensions["AUTH"]);
-        Assert.NotEmpty(offered.Domain);
-        Assert.Equal(offered.Json, mailer.Verify().Json);
-        Assert.Contains("\"auth_ok\":2", server.Do("\"stats\""));
+        using (Mailer mailer = server.Mailer())
+        {
+            Capabilities offered = await mailer.VerifyAsync();
+            Assert.True(offered.Extensions.ContainsKey("PIPELINING"), offered.ToString());
+            Assert.Contains("SCRAM-SHA-256", offered.Extensions["AUTH"]);
+            Assert.NotEmpty(offered.Domain);
+            Assert.Equal(offered.Json, mailer.Verify().Json);
+            Assert.Contains("\"auth_ok\":2", server.Do("\"stats\""));
 
-        server.Do("\"present\",\"chain\":\"expired\"");
-        await Assert.ThrowsAsync<EverpostCertificateException>(() => mailer.VerifyAsync());
-        Assert.Throws<EverpostCertificateException>(() => mailer.Verify());
-        Assert.Empty(server.Bodies());
-        await mailer.CloseAsync();
-        await Assert.ThrowsAsync<EverpostClosedException>(() => mailer.VerifyAsync());
+            server.Do("\"present\",\"chain\":\"expired\"");
+            await Assert.ThrowsAsync<EverpostCertificateException>(() => mailer.VerifyAsync());
+            Assert.Throws<EverpostCertificateException>(() => mailer.Verify());
+            Assert.Empty(server.Bodies());
+            await mailer.CloseAsync();
+            await Assert.ThrowsAsync<EverpostClosedException>(() => mailer.VerifyAsync());
+        }
         Messages.NothingIsHeld();
+    }
+
+    [Fact]
+    public async Task Verifying_ends_when_it_is_cancelled()
+    {
+        using var server = new Rehearsal();
+        using Mailer mailer = server.Mailer();
+        server.Inject("\"greeting\"", "\"stall\"");
+        using var cancellation = new CancellationTokenSource();
+        Task<Capabilities> verifying = mailer.VerifyAsync(cancellation.Token);
+        server.Do("\"wait\",\"fault\":1");
+        cancellation.Cancel();
+        await Assert.ThrowsAsync<EverpostCanceledException>(() => verifying);
     }
 
     [Fact]
