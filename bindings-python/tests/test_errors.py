@@ -59,6 +59,20 @@ def test_the_exceptions_are_those_of_the_table_of_errors() -> None:
         assert exception().kind == kind
 
 
+def test_the_table_by_language_names_the_class_and_a_base_that_it_has() -> None:
+    table = (Path(__file__).parents[2] / "docs/errors.md").read_text("utf-8")
+    row = re.compile(r"^\| `(\w+)` \| [^|]+ \| `(\w+)`([^|]*) \| `\w+` \|$", re.MULTILINE)
+    rows = row.findall(table)
+    assert {kind for kind, _, _ in rows} == set(errors._CLASSES)
+    for kind, name, note in rows:
+        exception = errors._CLASSES[kind]
+        assert name == exception.__name__
+        if base := re.fullmatch(r" \(`(?:\w+\.)?(\w+)`\)", note):
+            assert base[1] in {one.__name__ for one in exception.__mro__[1:]}
+        else:
+            assert note in ("", " (the built-in one)")
+
+
 @pytest.mark.parametrize("exception", KIN, ids=lambda it: it.__name__)
 def test_exceptions_pass_between_processes_with_every_field(
     exception: type[everpost.Error],
