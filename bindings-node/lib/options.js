@@ -18,7 +18,7 @@ const OWN = new Set(['url', 'host', 'port', 'username', 'password', 'token', 'to
 function settings(options, provider) {
   if (typeof options === 'string' || options instanceof URL) options = { url: String(options) };
   if (options === null || typeof options !== 'object') {
-    throw config('a mailer needs a URL or an object of options', 'such as { url: "smtps://…" }');
+    throw config('a mailer needs a URL or an object of options', 'give one, such as { url: "smtps://…" }');
   }
   const { url, host, port, username, password, token, tokenUser, identity, ...rest } = options;
   const { pairs, roots } = pairsOf(rest, MAILER, OWN);
