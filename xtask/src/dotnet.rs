@@ -5,6 +5,7 @@
 mod guide;
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -141,7 +142,13 @@ fn native() -> Result<&'static Native, Failure> {
         return Ok(native);
     }
     run(cargo(&["build", "-p", "everpost-ffi", "--features", "rehearsal,fault-injection"]))?;
-    let library = root().join("target/debug").join(format!("{DLL_PREFIX}everpost{DLL_SUFFIX}"));
+    // A copy: the tests in C build it again, without the functions for tests.
+    let name = format!("{DLL_PREFIX}everpost{DLL_SUFFIX}");
+    let folder = root().join(TOOLS).join("native");
+    let library = folder.join(&name);
+    fs::create_dir_all(&folder)
+        .and_then(|()| fs::copy(root().join("target/debug").join(name), &library))
+        .map_err(|error| format!("{}: {error}", library.display()))?;
     let native = Native { library, command: page::everpost()? };
     Ok(NATIVE.get_or_init(|| native))
 }
