@@ -61,13 +61,17 @@ test('a send that is waited for keeps the process alive', async (t) => {
 test('process.exit in the middle of sends neither hangs nor crashes', async (t) => {
   const server = await serve(t);
   for (const at of ['handshake', 'data', 'end_of_data', 'none']) {
-    if (at !== 'none') await server.request({ do: 'inject', at, action: 'stall', on: 'every' });
+    const stall = { do: 'inject', at, action: 'stall', on: 'every' };
+    const { fault } = at === 'none' ? {} : await server.request(stall);
     const script = `${program(server)}
+      import { once } from 'node:events';
       mailer.on('retired', () => {});
-      for (let at = 0; at < 20; at += 1) mailer.send(raw);
-      setTimeout(() => process.exit(7), 100);
+      const sends = Array.from({ length: 20 }, () => mailer.send(raw));
+      const underWay = ${at === 'none'} ? Promise.race(sends) : once(process.stdin.resume(), 'end');
+      underWay.then(() => process.exit(7));
     `;
-    const { code, signal, stderr } = await node(script);
+    const input = fault === undefined ? '' : server.request({ do: 'wait', fault }).then(() => '');
+    const { code, signal, stderr } = await node(script, { input });
     assert.deepEqual({ at, code, signal, stderr }, { at, code: 7, signal: null, stderr: '' });
     await server.request({ do: 'remove' });
     await server.request({ do: 'release' });
@@ -139,17 +143,22 @@ test('what nobody waits for rejects no promise that nobody sees', async (t) => {
     import { Readable } from 'node:stream';
     process.on('unhandledRejection', (error) => console.log('unhandled', error));
     const broken = () => new Readable({ read() { this.destroy(new Error('broken')); } });
-    const long = () => Readable.from((function* () { yield raw; for (;;) yield 'x'.repeat(998) + '\\r\\n'; })());
-    const sends = [mailer.send(broken()), mailer.send(''), mailer.send(raw, { signal: AbortSignal.abort() })];
     const controller = new AbortController();
+    const long = () => Readable.from((function* () {
+      yield raw;
+      for (let line = 0; ; line += 1) {
+        if (line === 1000) controller.abort();
+        yield 'x'.repeat(998) + '\\r\\n';
+      }
+    })());
+    const sends = [mailer.send(broken()), mailer.send(''), mailer.send(raw, { signal: AbortSignal.abort() })];
     sends.push(mailer.send(long(), { signal: controller.signal }));
-    setTimeout(() => controller.abort(), 50);
     const results = await Promise.allSettled(sends);
     console.log(results.map(({ reason }) => reason?.name).join());
     for await (const result of mailer.sendMany([raw, '', broken(), long()])) if (result.index === 2) break;
     for await (const result of mailer.sendMany([raw, raw])) break;
     await mailer.close();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise(setImmediate);
   `;
   const { code, stdout, stderr } = await node(script);
   assert.equal(stderr, '');

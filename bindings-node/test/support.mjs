@@ -57,7 +57,10 @@ export function raw({ id = `m${++last}@test`, to = 'b@example.com', body = 'Hell
   return `From: a@example.org\r\nTo: ${to}\r\nMessage-ID: <${id}>\r\nSubject: Test\r\n\r\n${body}`;
 }
 
-/** Runs a program of Node to its end: its exit code, signal and what it wrote. */
+/**
+ * Runs a program of Node to its end: its exit code, signal and what it wrote. Its input ends with `input`, which may
+ * be the promise of it.
+ */
 export async function node(script, { args = [], flags = [], env = {}, file = false, input = '' } = {}) {
   const what = file ? [script] : ['--input-type=module', '--eval', script];
   const child = spawn(process.execPath, [...flags, ...what, ...args], {
@@ -65,11 +68,13 @@ export async function node(script, { args = [], flags = [], env = {}, file = fal
     env: { ...process.env, ...env },
     stdio: 'pipe',
   });
-  child.stdin.on('error', () => {}).end(input);
+  child.stdin.on('error', () => {});
+  const given = Promise.resolve(input).then((text) => child.stdin.end(text));
   const written = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr']) child[name].on('data', (data) => (written[name] += data));
   const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
   const [code, signal] = await once(child, 'close');
   clearTimeout(timer);
+  await given;
   return { code, signal, ...written };
 }
