@@ -40,18 +40,20 @@ server = Rehearsal()
 mailer = Mailer(server.url)
 stop = threading.Event()
 sent = [0] * 4
+accepted = threading.Semaphore(0)
 
 def traffic(thread):
     while not stop.is_set():
         mailer.send(letter(f"p{thread}.{sent[thread]}"))
         sent[thread] += 1
+        accepted.release()
 
 threads = [threading.Thread(target=traffic, args=(n,)) for n in range(4)]
 for thread in threads: thread.start()
 events = mailer.events()
 children = []
 for child in range(5):
-    while sum(sent) < 20 * (child + 1): time.sleep(0.001)
+    for _ in range(20): accepted.acquire()
     pid = os.fork()
     if pid == 0:
         try:
@@ -299,10 +301,13 @@ import logging
 logging.basicConfig(level=1, handlers=[logging.NullHandler()])
 server = Rehearsal()
 mailer = Mailer(server.url)
+accepted = threading.Semaphore(0)
 def traffic():
-    for number in range(10 ** 6): mailer.send(letter(number))
+    for number in range(10 ** 6):
+        mailer.send(letter(number))
+        accepted.release()
 threading.Thread(target=traffic, daemon=True).start()
-while mailer.stats().accepted < 20: time.sleep(0.001)
+for _ in range(20): accepted.acquire()
 """,
     "with a watch and a batch under way": """
 server = Rehearsal()
