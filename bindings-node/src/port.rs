@@ -1,8 +1,8 @@
 //! [`Port`]: the way back to one thread of JavaScript.
 //!
 //! What is done is written, as JSON, behind what was done before it; the
-//! thread is woken when the first is written, and takes all there is by one
-//! call. So under load the cost of waking is shared by many.
+//! thread is woken for all that comes together, and takes it by one call. So
+//! under load the cost of waking is shared by many.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -13,12 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use everpost::TokenError;
 use everpost::mailer::LateVerdict;
+use everpost_runtime::gathered;
 use futures_util::FutureExt as _;
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -168,7 +170,7 @@ impl Shared {
     }
 
     /// Asks JavaScript for a token of a mailer.
-    pub(crate) async fn token(&self, mailer: i64, refresh: bool) -> Result<String, TokenError> {
+    pub(crate) async fn token(self: &Arc<Self>, mailer: i64, refresh: bool) -> Result<String, TokenError> {
         let (answer, answered) = oneshot::channel();
         let request = self.next_id();
         lock(&self.tokens).insert(request, answer);
@@ -184,11 +186,11 @@ impl Shared {
     }
 
     /// Tells JavaScript something that it did not ask for.
-    pub(crate) fn tell(&self, notice: &Value) {
+    pub(crate) fn tell(self: &Arc<Self>, notice: &Value) {
         self.post(false, |json| json.push_str(&notice.to_string()));
     }
 
-    fn post(&self, is_result: bool, write: impl FnOnce(&mut String)) {
+    fn post(self: &Arc<Self>, is_result: bool, write: impl FnOnce(&mut String)) {
         let mut queue = lock(&self.queue);
         if queue.closed {
             return;
@@ -198,8 +200,28 @@ impl Shared {
         write(&mut queue.json);
         queue.results += usize::from(is_result);
         drop(queue);
+        if !first {
+            return;
+        }
+        // A task that is dropped with its runtime reports on any thread.
+        let Ok(runtime) = Handle::try_current() else { return self.wake() };
+        let shared = Arc::clone(self);
+        runtime.spawn(async move {
+            gathered(|| shared.count()).await;
+            shared.wake();
+        });
+    }
+
+    /// The results that are queued, and those that are still to come.
+    fn count(&self) -> (usize, usize) {
+        let queued = lock(&self.queue).results;
+        (queued, self.pending.load(Ordering::Relaxed).saturating_sub(queued))
+    }
+
+    /// Has JavaScript's thread take what is queued.
+    fn wake(&self) {
         let Some(wake) = self.wake.get() else { return };
-        if first && wake.call((), ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
+        if wake.call((), ThreadsafeFunctionCallMode::NonBlocking) != Status::Ok {
             *lock(&self.queue) = Queue { closed: true, ..Queue::default() };
             // Whoever waits for JavaScript waits in vain.
             lock(&self.tokens).clear();

@@ -1,17 +1,19 @@
 //! [`Channel`]: how results get from the runtime to the futures of an event
 //! loop.
 //!
-//! Results that come close together are carried over in one go: the first
-//! wakes the loop, and whatever has come by the time the loop looks goes with
-//! it. A loop that watches sockets is woken by a byte, which needs neither the
+//! Results that come close together are carried over in one go: the loop is
+//! woken for all of them, and whatever has come by the time it looks goes with
+//! them. A loop that watches sockets is woken by a byte, which needs neither the
 //! GIL nor a change of threads; any other by `call_soon_threadsafe`, on a
 //! thread that does nothing else ([`crate::errand`]).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use everpost_runtime::gathered;
 use pyo3::intern;
 use pyo3::prelude::*;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use self::bell::Bell;
@@ -30,8 +32,10 @@ pub(crate) struct Channel {
 struct Shared {
     waking: Waking,
     arrived: Mutex<Vec<(Arc<State>, Make)>>,
-    /// Whether the loop has been woken for what has arrived.
+    /// Whether the loop has been woken for what has arrived, or will be.
     woken: AtomicBool,
+    /// How many results are still to arrive.
+    missing: AtomicUsize,
 }
 
 /// How the loop is woken.
@@ -76,6 +80,7 @@ impl Channel {
         future: Py<PyAny>,
         left: CancellationToken,
     ) -> (Operation, Completion) {
+        self.shared.missing.fetch_add(1, Ordering::Relaxed);
         let state = Arc::new(State { left, seat: Mutex::new(Seat::Waiting(future)) });
         let completion =
             Completion { shared: Arc::clone(&self.shared), state: Some(Arc::clone(&state)) };
@@ -94,7 +99,12 @@ impl Channel {
             Some(wake) => Waking::Call(wake),
             None => Waking::Bell(Bell::new()?),
         };
-        let shared = Shared { waking, arrived: Mutex::default(), woken: AtomicBool::new(false) };
+        let shared = Shared {
+            waking,
+            arrived: Mutex::default(),
+            woken: AtomicBool::new(false),
+            missing: AtomicUsize::new(0),
+        };
         Ok(Channel { shared: Arc::new(shared) })
     }
 
@@ -121,15 +131,17 @@ impl Completion {
         let Some(state) = self.state.take() else { return };
         let shared = &self.shared;
         shared.arrived().push((state, result));
-        if !shared.woken.swap(true, Ordering::AcqRel) {
-            match &shared.waking {
-                Waking::Bell(bell) => bell.ring(),
-                Waking::Call(_) => {
-                    let shared = Arc::clone(shared);
-                    errand::wake(Box::new(move |py| shared.call(py)));
-                }
-            }
+        shared.missing.fetch_sub(1, Ordering::Relaxed);
+        if shared.woken.swap(true, Ordering::AcqRel) {
+            return;
         }
+        let shared = Arc::clone(shared);
+        // A task that is dropped with its runtime reports on any thread.
+        let Ok(runtime) = Handle::try_current() else { return shared.wake() };
+        runtime.spawn(async move {
+            gathered(|| shared.count()).await;
+            shared.wake();
+        });
     }
 }
 
@@ -143,6 +155,18 @@ impl Drop for Completion {
 impl Shared {
     fn arrived(&self) -> MutexGuard<'_, Vec<(Arc<State>, Make)>> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The results that have arrived, and those that have not.
+    fn count(&self) -> (usize, usize) {
+        (self.arrived().len(), self.missing.load(Ordering::Relaxed))
+    }
+
+    fn wake(self: Arc<Self>) {
+        match &self.waking {
+            Waking::Bell(bell) => bell.ring(),
+            Waking::Call(_) => errand::wake(Box::new(move |py| self.call(py))),
+        }
     }
 
     /// Asks the loop to look. One that is closed never will: its futures are

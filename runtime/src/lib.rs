@@ -9,6 +9,7 @@
 //! Invariant: whatever a lock may guard at the moment of a fork lives in a
 //! [`PerProcess`], which a child never looks into.
 
+mod gather;
 pub mod log;
 mod per_process;
 mod wait;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
+pub use gather::gathered;
 pub use per_process::PerProcess;
 pub use wait::wait_for;
 
