@@ -61,7 +61,7 @@ fn prepared(content: &[u8], envelope: Option<&Envelope>) -> Option<Prepared> {
     let limits = Limits { max_message_size: 1 << 20, max_attachment_size: 1 << 20 };
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let message = Message::from(content);
-    let result = prepare(&message, envelope, limits, now, 7).now_or_never();
+    let result = prepare(&message, envelope, limits, now, || 7).now_or_never();
     match result.expect("what is in memory is not waited for") {
         Ok(prepared) => Some(prepared),
         Err(error) => {

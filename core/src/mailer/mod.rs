@@ -57,6 +57,7 @@ use crate::error::{Delivery, Error, Stage};
 use crate::message::{Limits, Message, prepare};
 use crate::smtp::Capabilities;
 use crate::tls::Resume;
+use crate::unique::unique;
 
 /// Sends mail through pooled connections that survive every rotation of the
 /// server's certificate.
@@ -283,6 +284,12 @@ impl Mailer {
         }
         pool.recovered();
         let capabilities = session.capabilities.clone();
+        // From here on `close` waits, unless it has begun: what it does not
+        // wait for is not started any more.
+        let _busy = pool.tasks.token();
+        if pool.closing.is_cancelled() {
+            return Err(pool::closed());
+        }
         pool.tasks.spawn(session.quit(worker::QUIT_PATIENCE));
         Ok(capabilities)
     }
@@ -312,8 +319,7 @@ impl Mailer {
             max_message_size: config.max_message_size,
             max_attachment_size: config.max_attachment_size,
         };
-        let nonce = crate::unique::unique();
-        let preparing = prepare(&message, message.given_envelope(), limits, pool.now(), nonce);
+        let preparing = prepare(&message, message.given_envelope(), limits, pool.now(), unique);
         let prepared = tokio::select! {
             biased;
             prepared = preparing => prepared,

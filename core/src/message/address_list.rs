@@ -224,11 +224,15 @@ impl Parser<'_> {
 
     fn atoms(&mut self) -> String {
         let rest = &self.text[self.at..];
-        let is_end = |c: char| " \t\r\n()<>[]:;,\"".contains(c);
-        let length = rest.find(is_end).unwrap_or(rest.len());
+        let length = rest.bytes().position(ends_atoms).unwrap_or(rest.len());
         self.at += length;
         rest[..length].to_owned()
     }
+}
+
+fn ends_atoms(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'(' | b')' | b'<' | b'>')
+        || matches!(byte, b'[' | b']' | b':' | b';' | b',' | b'"')
 }
 
 fn address(spec: String) -> Result<Address, String> {

@@ -155,8 +155,8 @@ fn message_ids_are_made_once_per_build_and_differ() {
 async fn an_attachment_over_the_limit_is_refused_by_its_decoded_size() {
     let at = |max_attachment_size| Limits { max_message_size: 1 << 20, max_attachment_size };
     let message = builder().attach("big.bin", "application/zip", vec![7; 1000]).build().unwrap();
-    assert!(prepare(&message, None, at(1000), SystemTime::now(), 1).await.is_ok());
-    let error = prepare(&message, None, at(999), SystemTime::now(), 1).await.unwrap_err();
+    assert!(prepare(&message, None, at(1000), SystemTime::now(), || 1).await.is_ok());
+    let error = prepare(&message, None, at(999), SystemTime::now(), || 1).await.unwrap_err();
     assert!(error.to_string().contains("big.bin"), "{error}");
     assert!(error.hint().unwrap().contains("max_attachment_size"));
 }
@@ -165,9 +165,9 @@ async fn an_attachment_over_the_limit_is_refused_by_its_decoded_size() {
 async fn a_message_without_recipient_needs_an_envelope() {
     let limits = Limits { max_message_size: 1 << 20, max_attachment_size: 1 };
     let message = Message::builder().from("ann@example.org").text("Hi").build().unwrap();
-    assert!(prepare(&message, None, limits, SystemTime::now(), 1).await.is_err());
+    assert!(prepare(&message, None, limits, SystemTime::now(), || 1).await.is_err());
     let envelope = Envelope::new("ann@example.org", ["bob@example.com"]).unwrap();
-    assert!(prepare(&message, Some(&envelope), limits, SystemTime::now(), 1).await.is_ok());
+    assert!(prepare(&message, Some(&envelope), limits, SystemTime::now(), || 1).await.is_ok());
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn a_message_of_lettre_keeps_its_envelope_and_loses_its_blind_copy() {
         .body(String::from("Hi"))
         .unwrap();
     for message in [Message::from(&built), Message::from(built.clone())] {
-        let prepared = prepare(&message, None, limits, SystemTime::now(), 1).await.unwrap();
+        let prepared = prepare(&message, None, limits, SystemTime::now(), || 1).await.unwrap();
         assert_eq!(prepared.envelope().recipients().len(), 2);
         let mut out = Vec::new();
         let mut source = prepared.open().await.unwrap();

@@ -49,7 +49,7 @@ pub(crate) struct Prepared {
 /// with, or else for the one in its header.
 ///
 /// `now` and `nonce` make the Date and the Message-ID where they are missing;
-/// the nonce must be another one for each call.
+/// each nonce must be another one.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidMessage`](crate::ErrorKind::InvalidMessage), saying
@@ -59,7 +59,7 @@ pub(crate) async fn prepare(
     envelope: Option<&Envelope>,
     limits: Limits,
     now: SystemTime,
-    nonce: u128,
+    nonce: impl FnOnce() -> u128,
 ) -> Result<Prepared, Error> {
     let built = message.built.as_deref();
     if let Some((name, size)) = built.and_then(|built| built.largest_attachment.as_ref())
@@ -90,7 +90,7 @@ pub(crate) async fn prepare(
     let message_id = match head.value("Message-ID") {
         Some(value) => identifier(&value),
         None => {
-            let id = format!("<{nonce:032x}@{}>", id_domain(&envelope, &head));
+            let id = format!("<{:032x}@{}>", nonce(), id_domain(&envelope, &head));
             extra += &format!("Message-ID: {id}\r\n");
             id
         }

@@ -23,7 +23,7 @@ fn now() -> SystemTime {
 }
 
 async fn try_prepare(message: impl Into<Message>) -> Result<Prepared, Error> {
-    prepare(&message.into(), None, LIMITS, now(), 42).await
+    prepare(&message.into(), None, LIMITS, now(), || 42).await
 }
 
 async fn prepared(message: impl Into<Message>) -> Prepared {
@@ -120,7 +120,7 @@ async fn date_and_message_id_are_never_changed_when_present() {
 async fn a_given_envelope_wins_and_the_blind_copy_is_dropped_all_the_same() {
     let envelope = Envelope::null_sender(["x@y.z"]).unwrap();
     let message = Message::from(format!("{HEAD}\r\n"));
-    let prepared = prepare(&message, Some(&envelope), LIMITS, now(), 42).await.unwrap();
+    let prepared = prepare(&message, Some(&envelope), LIMITS, now(), || 42).await.unwrap();
     assert_eq!(prepared.envelope(), &envelope);
     assert_eq!(read(&prepared, Framing::Dot).await, SENT_HEAD);
 
@@ -234,7 +234,7 @@ async fn the_size_limit_counts_what_travels_and_holds_for_every_kind_of_content(
     let file = file(content.as_bytes());
     let at = |max_message_size| Limits { max_message_size, ..LIMITS };
     let try_at = async |message: Message, limit| {
-        let prepared = prepare(&message, None, at(limit), now(), 42).await?;
+        let prepared = prepare(&message, None, at(limit), now(), || 42).await?;
         try_read(&prepared, Framing::Chunk, 9000).await
     };
     let kinds: [&dyn Fn() -> Message; 3] =
@@ -319,7 +319,7 @@ fn a_message_and_its_preparation_may_cross_threads() {
     shared::<Message>();
     shared::<Prepared>();
     let message = Message::from("");
-    sent(&prepare(&message, None, LIMITS, now(), 42));
+    sent(&prepare(&message, None, LIMITS, now(), || 42));
     let _ = |source: &mut Source, out: &mut Vec<u8>| sent(&source.fill(Framing::Dot, out, 1));
 }
 
