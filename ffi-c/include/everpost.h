@@ -101,7 +101,8 @@
  * A callback may call any function of this library. Those that wait would have
  * the library wait for itself, and return EVERPOST_WRONG_THREAD instead: use
  * their twins. A callback should return soon, must not throw a C++ exception,
- * and must not end its thread.
+ * and must not end its thread. One that wakes another thread, such as an event
+ * loop, can have it woken once for many results: see everpost_gather().
  *
  *
  * ERRORS
@@ -410,6 +411,24 @@ extern "C" {
 #endif // __cplusplus
 
 /* ------------------------------------------------------------- The library */
+
+/**
+ * Calls `gathered` once, on a thread of the library, when no more callbacks of
+ * operations are about to come. To be called from such a callback, by what
+ * then wakes another thread: to wake it for many results at once costs a
+ * fraction of waking it for each. Nothing waits for time to pass: what is put
+ * off is put off until the library has done what it could do at once, and for
+ * 16 callbacks at the most. From any other thread, `gathered` is called
+ * before this function returns.
+ *
+ * The call comes also when the library is shut down. It is no callback of an
+ * operation: `everpost_cancel` does not know of it.
+ *
+ * Errors: `EVERPOST_NULL_ARGUMENT`.
+ */
+everpost_status everpost_gather(everpost_drop_fn gathered,
+                                void *user_data,
+                                everpost_error **error);
 
 /**
  * Cancels an operation: true if it was still under way. Its callback runs

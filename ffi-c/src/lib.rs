@@ -28,6 +28,7 @@ mod failure;
 mod fault;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod gather;
 mod guard;
 mod late_verdict;
 mod log;
@@ -58,6 +59,7 @@ pub use event::*;
 pub use explain::*;
 #[cfg(feature = "fault-injection")]
 pub use fault::*;
+pub use gather::*;
 pub use guard::{everpost_done_fn, everpost_drop_fn};
 pub use late_verdict::*;
 pub use log::*;

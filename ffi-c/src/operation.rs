@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,8 @@ use crate::status::everpost_status;
 static LAST_ID: AtomicU64 = AtomicU64::new(0);
 /// What is under way in this process: a child has none of its parent's.
 static UNDER_WAY: PerProcess<UnderWay> = PerProcess::new();
+/// How many have ended, of this process and of its parents.
+static ENDED: AtomicUsize = AtomicUsize::new(0);
 /// Whether tasks are being dropped on purpose.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -67,6 +69,16 @@ fn under_way() -> &'static UnderWay {
     UNDER_WAY.get_or_init(UnderWay::default)
 }
 
+/// How many operations have ended so far.
+pub(crate) fn ended() -> usize {
+    ENDED.load(Ordering::Relaxed)
+}
+
+/// How many are under way.
+pub(crate) fn under_way_now() -> usize {
+    under_way().tokens().len()
+}
+
 /// What an operation is about, for the day it is lost.
 #[derive(Clone, Copy)]
 pub(crate) enum About {
@@ -97,6 +109,7 @@ impl<T, F: FnOnce(Result<T, Failure>)> Completion<T, F> {
     fn finish(&mut self, result: Result<T, Failure>) {
         if let Some(done) = self.done.take() {
             under_way().remove(self.id);
+            ENDED.fetch_add(1, Ordering::Relaxed);
             value((), || done(result));
         }
     }

@@ -1,0 +1,54 @@
+//! Gathering: one call for callbacks that come close together.
+
+use std::ffi::c_void;
+
+use everpost_runtime::gathered;
+use tokio::runtime::Handle;
+
+use crate::error::{Failure, everpost_error};
+use crate::guard::{self, OwnedUserData, everpost_drop_fn};
+use crate::operation;
+use crate::status::everpost_status;
+
+/// Calls `gathered` once, on a thread of the library, when no more callbacks of
+/// operations are about to come. To be called from such a callback, by what
+/// then wakes another thread: to wake it for many results at once costs a
+/// fraction of waking it for each. Nothing waits for time to pass: what is put
+/// off is put off until the library has done what it could do at once, and for
+/// 16 callbacks at the most. From any other thread, `gathered` is called
+/// before this function returns.
+///
+/// The call comes also when the library is shut down. It is no callback of an
+/// operation: `everpost_cancel` does not know of it.
+///
+/// Errors: `EVERPOST_NULL_ARGUMENT`.
+///
+/// # Safety
+/// `gathered` may be called with `user_data` from any thread; `error` is NULL
+/// or may be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn everpost_gather(
+    gathered: everpost_drop_fn,
+    user_data: *mut c_void,
+    error: *mut *mut everpost_error,
+) -> everpost_status {
+    let call = OwnedUserData::new(user_data, gathered);
+    let body = || {
+        if gathered.is_none() {
+            return Err(Failure::null("gathered"));
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(call_when_gathered(call));
+        }
+        Ok(())
+    };
+    // SAFETY: the caller's promise is the same.
+    unsafe { guard::call(error, body) }
+}
+
+/// Calls by dropping, so that it calls whatever becomes of this task.
+async fn call_when_gathered(call: OwnedUserData) {
+    let before = operation::ended();
+    gathered(|| (operation::ended() - before + 1, operation::under_way_now())).await;
+    drop(call);
+}
