@@ -10,22 +10,24 @@ namespace Everpost.Interop;
 internal static class Callbacks
 {
     internal static readonly IntPtr Send = Pointer<ResultFn>(
-        (userData, receipt, error) => Root.Take<Operation<Receipt>>(userData).End(receipt, error, taken => Receipt.Take(taken)));
+        (userData, receipt, error) => Root.Peek<Operation<Receipt>>(userData).End(receipt, error, taken => Receipt.Take(taken)));
 
     internal static readonly IntPtr Report = Pointer<ResultFn>(
-        (userData, report, error) => Root.Take<Operation<Report>>(userData).End(report, error, taken => global::Everpost.Report.Take(taken)));
+        (userData, report, error) => Root.Peek<Operation<Report>>(userData).End(report, error, taken => global::Everpost.Report.Take(taken)));
 
     internal static readonly IntPtr Offered = Pointer<ResultFn>(
-        (userData, text, error) => Root.Take<Operation<Capabilities>>(userData).End(text, error, taken => Capabilities.Take(taken)));
+        (userData, text, error) => Root.Peek<Operation<Capabilities>>(userData).End(text, error, taken => Capabilities.Take(taken)));
 
     internal static readonly IntPtr Close = Pointer<DoneFn>(
-        (userData, error) => Root.Take<Operation<bool>>(userData).End(IntPtr.Zero, error, _ => true));
+        (userData, error) => Root.Peek<Operation<bool>>(userData).End(IntPtr.Zero, error, _ => true));
+
+    internal static readonly IntPtr Gathered = Pointer<DropFn>(_ => Ended.Gathered());
 
     internal static readonly IntPtr BatchEach = Pointer<BatchFn>(
         (userData, index, receipt, error) => Root.Peek<Batch>(userData).Each(checked((int)index), receipt, error));
 
     internal static readonly IntPtr BatchDone = Pointer<DoneFn>(
-        (userData, error) => Root.Take<Batch>(userData).Done(error));
+        (userData, error) => Root.Peek<Batch>(userData).Done(error));
 
     internal static readonly IntPtr Happened = Pointer<EventFn>(
         (userData, happened) => Root.Peek<EventRelay>(userData).Happened(happened));

@@ -21,6 +21,7 @@ internal static unsafe partial class NativeMethods
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_status_name(int status);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_shutdown(ulong timeoutMilliseconds);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern byte everpost_cancel(ulong operation);
+    [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_gather(IntPtr gathered, IntPtr userData, IntPtr noError);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern NativeString everpost_text_view(TextHandle text);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern void everpost_text_free(IntPtr text);
     [DllImport(LibraryName, CallingConvention = C)] internal static extern int everpost_log_set(int level, IntPtr log, IntPtr drop, IntPtr userData, out ErrorHandle error);

@@ -9,10 +9,7 @@ namespace Everpost.Interop;
 /// A call under way. Its task ends when the library's one callback has come, also
 /// after a cancellation: only then is it known what happened to the message.
 /// </summary>
-internal class Operation<T> : Root
-#if NETCOREAPP3_0_OR_GREATER
-    , IThreadPoolWorkItem
-#endif
+internal class Operation<T> : Ended
 {
     // Not a TaskCompletionSource: its tasks cannot be cancelled with an exception that says more than that.
     // Continuations run where it is set, which is never a thread of the library.
@@ -49,21 +46,10 @@ internal class Operation<T> : Root
         this.result = result;
         this.error = error;
         read = take;
-        // The library's threads have other work than to read it, and to run what waits for it.
-#if NETCOREAPP3_0_OR_GREATER
-        ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        Gather();
     }
 
-    void IThreadPoolWorkItem.Execute() => Complete();
-#else
-        ThreadPool.UnsafeQueueUserWorkItem(Completion, this);
-    }
-
-    private static readonly WaitCallback Completion = operation => ((Operation<T>)operation!).Complete();
-#endif
-
-    /// <summary>Ends the task, on a thread of the pool.</summary>
-    private void Complete()
+    private protected override void Complete()
     {
         T value = default!;
         Exception? failure = null;
