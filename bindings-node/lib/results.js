@@ -7,17 +7,19 @@ const { fromNative, rejected, text } = require('./errors.js').internals;
 
 /** The server has taken responsibility for a message. */
 class Receipt {
-  constructor(told) {
-    this.messageId = told.message_id;
-    this.response = text(told.reply);
-    this.responseCode = told.reply.code;
-    this.enhancedCode = told.reply.enhanced;
-    this.accepted = told.accepted;
-    this.rejected = told.rejected.map(rejected);
-    this.attempts = told.attempts;
-    this.server = told.server;
-    this.certificateFingerprint = told.leaf;
-    this.envelope = { from: told.from, to: told.to };
+  constructor([messageId, [code, enhanced, lines], accepted, refused, attempts, server, leaf, from, to]) {
+    this.messageId = messageId;
+    this.response = text({ code, lines });
+    this.responseCode = code;
+    this.enhancedCode = enhanced;
+    this.accepted = accepted ?? [...to];
+    this.rejected = refused.map(([address, [code, enhanced, lines]]) =>
+      rejected({ address, reply: { code, enhanced, lines } }),
+    );
+    this.attempts = attempts;
+    this.server = server;
+    this.certificateFingerprint = leaf;
+    this.envelope = { from, to };
   }
 
   toString() {

@@ -117,57 +117,48 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Failure>) -> napi::Res
         .map_err(|failure| thrown(&failure))
 }
 
-/// A receipt with its envelope, by the names of schema "everpost.receipt/1".
-/// One is told of every message that is sent: no tree of values is built.
+/// A receipt with its envelope, as an array in the order in which the class
+/// `Receipt` takes it. One is told of every message that is sent, and names
+/// would cost most of reading it; no tree of values is built.
 #[derive(Serialize)]
-struct Told<'a> {
-    message_id: &'a str,
-    reply: ToldReply<'a>,
-    accepted: Vec<&'a str>,
-    rejected: Vec<ToldRejected<'a>>,
-    attempts: u32,
-    server: String,
-    leaf: Option<String>,
-    from: Option<&'a str>,
-    to: Vec<&'a str>,
-}
+struct Told<'a>(
+    /* message id */ &'a str,
+    ToldReply<'a>,
+    /* accepted, unless it is all of them */ Option<Vec<&'a str>>,
+    /* rejected */ Vec<(&'a str, ToldReply<'a>)>,
+    /* attempts */ u32,
+    /* server */ String,
+    /* leaf */ Option<String>,
+    /* from */ Option<&'a str>,
+    /* to */ Vec<&'a str>,
+);
 
+/// Code, enhanced status code, lines.
 #[derive(Serialize)]
-struct ToldReply<'a> {
-    code: u16,
-    enhanced: Option<String>,
-    lines: &'a [String],
-}
-
-#[derive(Serialize)]
-struct ToldRejected<'a> {
-    address: &'a str,
-    reply: ToldReply<'a>,
-}
+struct ToldReply<'a>(u16, Option<String>, &'a [String]);
 
 impl<'a> From<&'a Reply> for ToldReply<'a> {
     fn from(reply: &'a Reply) -> Self {
         let enhanced = reply.enhanced().map(|code| code.to_string());
-        ToldReply { code: reply.code(), enhanced, lines: reply.lines() }
+        ToldReply(reply.code(), enhanced, reply.lines())
     }
 }
 
 pub(crate) fn receipt(receipt: &Receipt) -> String {
     let envelope = receipt.envelope();
-    let rejected = receipt.rejected().iter();
-    let told = Told {
-        message_id: receipt.message_id(),
-        reply: receipt.reply().into(),
-        accepted: receipt.accepted().iter().map(Address::as_str).collect(),
-        rejected: rejected
-            .map(|it| ToldRejected { address: it.address.as_str(), reply: (&it.reply).into() })
-            .collect(),
-        attempts: receipt.attempts(),
-        server: receipt.server().to_string(),
-        leaf: receipt.leaf().map(|leaf| leaf.to_string()),
-        from: envelope.reverse_path().map(Address::as_str),
-        to: envelope.recipients().iter().map(|it| it.address().as_str()).collect(),
-    };
+    let rejected = receipt.rejected();
+    let accepted = || receipt.accepted().iter().map(Address::as_str).collect();
+    let told = Told(
+        receipt.message_id(),
+        receipt.reply().into(),
+        (!rejected.is_empty()).then(accepted),
+        rejected.iter().map(|it| (it.address.as_str(), (&it.reply).into())).collect(),
+        receipt.attempts(),
+        receipt.server().to_string(),
+        receipt.leaf().map(|leaf| leaf.to_string()),
+        envelope.reverse_path().map(Address::as_str),
+        envelope.recipients().iter().map(|it| it.address().as_str()).collect(),
+    );
     serde_json::to_string(&told).expect("texts and numbers can be written as JSON")
 }
 

@@ -170,7 +170,11 @@ impl Shared {
     }
 
     /// Asks JavaScript for a token of a mailer.
-    pub(crate) async fn token(self: &Arc<Self>, mailer: i64, refresh: bool) -> Result<String, TokenError> {
+    pub(crate) async fn token(
+        self: &Arc<Self>,
+        mailer: i64,
+        refresh: bool,
+    ) -> Result<String, TokenError> {
         let (answer, answered) = oneshot::channel();
         let request = self.next_id();
         lock(&self.tokens).insert(request, answer);
