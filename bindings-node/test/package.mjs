@@ -1,5 +1,6 @@
 // The package as a user gets it: packed, installed into an empty folder, typed,
-// and the README's programs run there before the rehearsal server.
+// the README's programs run there before the rehearsal server, and the guide's
+// tests by vitest.
 //
 // `EVERPOST_LIBRARY` is the addon that goes into it, `EVERPOST_MODULES` where
 // the tools from npm are.
@@ -79,19 +80,24 @@ function programs() {
   });
 }
 
-/** The guide's snippets are JavaScript at least, and import only what there is. */
+/** The guide's snippets are JavaScript at least, and import only what there is; its tests pass. */
 function guide() {
   const blocks = [...readFileSync(path.join(root, '../docs/node.md'), 'utf8').matchAll(/^```js\n([^]*?)^```$/gm)];
   assert.ok(blocks.length >= 6);
+  const tests = [];
   for (const [index, [, text]] of blocks.entries()) {
-    const name = `guide${index}.mjs`;
+    const name = /^\/\/ (\S+)\n/.exec(text)?.[1] ?? `guide${index}.mjs`;
     writeFileSync(path.join(consumer, name), text);
     node(['--check', name]);
+    if (name.includes('.test.')) tests.push(name);
     for (const [, names, from] of text.matchAll(/^import \{ (.*) \} from '(everpost.*)';$/gm)) {
       const found = Object.keys(require(path.join(consumer, 'node_modules/everpost', { everpost: 'index.js', 'everpost/testing': 'testing.js' }[from])));
       for (const one of names.split(', ')) assert.ok(found.includes(one), `${one} of ${from}`);
     }
   }
+  assert.ok(tests.length > 0);
+  for (const name of tests) node([command('vitest'), 'run', name]);
+  return tests;
 }
 
 /** Types are checked as a user has them; a program in TypeScript is built. */
@@ -181,7 +187,7 @@ const names = programs();
 assert.ok(names.length >= 4, names.join());
 typed(names);
 await walk(names);
-guide();
+names.push(...guide());
 await borrowed();
 commands();
 platforms();
