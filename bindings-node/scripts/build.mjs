@@ -11,6 +11,8 @@ const dev = process.argv.includes('--dev');
 const build = ['build', '-p', 'everpost-node', '--message-format', 'json-render-diagnostics'];
 const { status, stdout, error } = spawnSync('cargo', dev ? build : [...build, '--release'], {
   cwd: here,
+  // What is given out needs no names of functions: a fifth of the size.
+  env: dev ? process.env : { CARGO_PROFILE_RELEASE_STRIP: 'symbols', ...process.env },
   encoding: 'utf8',
   maxBuffer: 1e9,
   stdio: ['ignore', 'pipe', 'inherit'],

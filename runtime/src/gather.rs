@@ -1,5 +1,7 @@
 //! [`gathered`]: waking another thread once for many results.
 
+use std::time::{Duration, Instant};
+
 use tokio::task::yield_now;
 
 /// With so many results at hand a thread is woken whatever else may come.
@@ -7,6 +9,9 @@ const ENOUGH: usize = 16;
 /// How often nothing may have come before no more is waited for. Between two
 /// looks the runtime asks once for events, and does what they bring.
 const LOOKS: usize = 3;
+/// After this long no more is waited for: other work, such as handshakes, is
+/// keeping the processor.
+const LONGEST: Duration = Duration::from_millis(1);
 
 /// Waits until it is worth while to wake the thread that takes results: when
 /// enough are at hand, when none is missing, or when no more come. `count` is
@@ -14,15 +19,21 @@ const LOOKS: usize = 3;
 ///
 /// Waking costs two changes of threads, and on a busy machine the woken thread
 /// takes the processor at once: without this, each result would be carried over
-/// alone. No time passes here but that of work that was ready to be done.
-/// Runs on the runtime.
+/// alone. No time passes here but that of work that was ready to be done, and
+/// after a millisecond of it no more is waited for. Runs on the runtime.
 pub async fn gathered(count: impl Fn() -> (usize, usize)) {
+    let begin = Instant::now();
+    gathered_by(count, || begin.elapsed()).await;
+}
+
+async fn gathered_by(count: impl Fn() -> (usize, usize), elapsed: impl Fn() -> Duration) {
     let mut before = 0;
     let mut looks = 0;
     loop {
         let (at_hand, missing) = count();
         looks = if at_hand == before { looks + 1 } else { 0 };
-        if at_hand >= ENOUGH || missing == 0 || looks > LOOKS {
+        let over = at_hand >= ENOUGH || missing == 0 || looks > LOOKS;
+        if over || elapsed() > LONGEST {
             return;
         }
         before = at_hand;
@@ -38,40 +49,46 @@ mod tests {
     use super::*;
     use crate::{block_on, spawn};
 
-    /// How often `count` was asked, and what it said last, when each time one
-    /// more result of `all` is there, up to `come`.
-    fn looked(come: usize, all: usize) -> (usize, usize) {
-        let asked = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&asked);
+    /// How many results of `all` are at hand in the end, when at each look there
+    /// is one more, up to `come`, and how often was looked. A look takes `each`.
+    fn looked(come: usize, all: usize, each: Duration) -> (usize, usize) {
+        let looks = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&looks);
         let task = spawn(async move {
-            gathered(|| {
+            let count = || {
                 let at_hand = (counter.fetch_add(1, Ordering::Relaxed) + 1).min(come);
                 (at_hand, all - at_hand)
-            })
-            .await;
+            };
+            let elapsed = || each * u32::try_from(counter.load(Ordering::Relaxed)).unwrap();
+            gathered_by(count, elapsed).await;
         });
         block_on(task.unwrap()).unwrap().unwrap();
-        let asked = asked.load(Ordering::Relaxed);
-        (asked, asked.min(come))
+        let looks = looks.load(Ordering::Relaxed);
+        (looks.min(come), looks)
     }
 
     #[test]
     fn one_result_of_one_waits_for_nothing() {
-        assert_eq!(looked(1, 1), (1, 1));
+        assert_eq!(looked(1, 1, Duration::ZERO), (1, 1));
     }
 
     #[test]
     fn as_long_as_results_come_they_are_waited_for() {
-        assert_eq!(looked(8, 8), (8, 8));
+        assert_eq!(looked(8, 8, Duration::ZERO), (8, 8));
     }
 
     #[test]
     fn a_result_that_does_not_come_is_not_waited_for_long() {
-        assert_eq!(looked(5, 8), (5 + LOOKS + 1, 5));
+        assert_eq!(looked(5, 8, Duration::ZERO), (5, 5 + LOOKS + 1));
     }
 
     #[test]
     fn results_without_end_are_carried_over_all_the_same() {
-        assert_eq!(looked(1000, 1000), (ENOUGH, ENOUGH));
+        assert_eq!(looked(1000, 1000, Duration::ZERO), (ENOUGH, ENOUGH));
+    }
+
+    #[test]
+    fn other_work_that_takes_long_puts_no_result_off() {
+        assert_eq!(looked(8, 8, LONGEST / 2), (3, 3));
     }
 }

@@ -197,10 +197,15 @@ fn node_package(place: &Place) -> Result<Vec<Value>, Failure> {
     run(cargo(&["build", "--release", "-p", "everpost-node"]))?;
     let addon =
         root().join("target/release").join(format!("{DLL_PREFIX}everpost_node{DLL_SUFFIX}"));
-    let ours = [("Node, Mailer", "send"), ("Node, nodemailer's transport", "nodemailer")];
-    let ours = ours.map(|(label, how)| {
+    let ours = [
+        ("Node, Mailer", "send", true),
+        // nodemailer composes and Everpost sends: it has no goal of its own.
+        ("nodemailer, everpost's transport", "nodemailer", false),
+    ];
+    let ours = ours.map(|(label, how, is_binding)| {
         let mut subject =
             as_node(binding(label, &[node, &script("everpost_peer.mjs")], how, AWAITED));
+        subject["binding"] = is_binding.into();
         subject["env"]["EVERPOST_LIBRARY"] = json!(addon);
         subject
     });
