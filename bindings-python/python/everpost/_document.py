@@ -64,6 +64,31 @@ class Document:
         return f"<{type(self).__name__} {self}>"
 
 
+class Judged(Document):
+    """A document with a verdict."""
+
+    __slots__ = ()
+
+    @property
+    def status(self) -> str:
+        """The verdict: "healthy", "degraded" or "unhealthy"."""
+        return str(self._data["status"])
+
+
+class Verdict(Judged):
+    """A document whose verdict has a sentence."""
+
+    __slots__ = ()
+
+    @property
+    def summary(self) -> str:
+        """The verdict on one line."""
+        return str(self._data["summary"])
+
+    def __str__(self) -> str:
+        return f"{self.status}: {self.summary}"
+
+
 def moment(text: str) -> datetime:
     """Read a moment of RFC 3339, which is in UTC."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))

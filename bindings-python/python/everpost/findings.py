@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from everpost._document import Document, moment, moment_or_none
+from everpost._document import Document, Verdict, moment, moment_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,7 +146,7 @@ class Certificate(Leaf):
         return f"{self.subject}, valid until {self._data['not_after']}"
 
 
-class CertificateReport(Document):
+class CertificateReport(Verdict):
     """The verdict on the certificate of a server, and its chain."""
 
     __slots__ = ()
@@ -162,16 +162,6 @@ class CertificateReport(Document):
         return moment_or_none(self._data["checked_at"])
 
     @property
-    def status(self) -> str:
-        """The verdict: "healthy", "degraded" or "unhealthy"."""
-        return str(self._data["status"])
-
-    @property
-    def summary(self) -> str:
-        """The verdict on one line."""
-        return str(self._data["summary"])
-
-    @property
     def findings(self) -> tuple[Finding, ...]:
         """What was found, the worst first."""
         return findings_of(self._data)
@@ -185,6 +175,3 @@ class CertificateReport(Document):
     def leaf(self) -> Certificate | None:
         """The server's own certificate."""
         return next(iter(self.chain), None)
-
-    def __str__(self) -> str:
-        return f"{self.status}: {self.summary}"

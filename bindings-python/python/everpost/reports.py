@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from everpost._document import Document, moment
+from everpost._document import Document, Judged, Verdict, moment
 from everpost.findings import Certificate, CertificateReport, Finding, Leaf, findings_of
 from everpost.results import Reply
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class AddressReport(Document):
+class AddressReport(Judged):
     """What a probe saw at one address."""
 
     __slots__ = ()
@@ -44,11 +44,6 @@ class AddressReport(Document):
     def port(self) -> int:
         """The port."""
         return int(self._data["port"])
-
-    @property
-    def status(self) -> str:
-        """The verdict: "healthy", "degraded" or "unhealthy"."""
-        return str(self._data["status"])
 
     @property
     def tls(self) -> dict[str, Any] | None:
@@ -87,7 +82,7 @@ class AddressReport(Document):
         return f"{self.ip} port {self.port}: {self.status}"
 
 
-class ServerReport(Document):
+class ServerReport(Judged):
     """What a probe saw of one host."""
 
     __slots__ = ()
@@ -96,11 +91,6 @@ class ServerReport(Document):
     def host(self) -> str:
         """Its name."""
         return str(self._data["host"])
-
-    @property
-    def status(self) -> str:
-        """The verdict: "healthy", "degraded" or "unhealthy"."""
-        return str(self._data["status"])
 
     @property
     def addresses(self) -> tuple[AddressReport, ...]:
@@ -116,7 +106,7 @@ class ServerReport(Document):
         return f"{self.host}: {self.status}"
 
 
-class Report(Document):
+class Report(Verdict):
     """What a probe found: schema "everpost.probe/1"."""
 
     __slots__ = ()
@@ -125,16 +115,6 @@ class Report(Document):
     def target(self) -> dict[str, Any]:
         """What was probed."""
         return dict(self._data["target"])
-
-    @property
-    def status(self) -> str:
-        """The verdict: "healthy", "degraded" or "unhealthy"."""
-        return str(self._data["status"])
-
-    @property
-    def summary(self) -> str:
-        """The verdict on one line."""
-        return str(self._data["summary"])
 
     @property
     def started_at(self) -> datetime:
@@ -164,9 +144,6 @@ class Report(Document):
             yield from server.findings
             for address in server.addresses:
                 yield from address.all_findings()
-
-    def __str__(self) -> str:
-        return f"{self.status}: {self.summary}"
 
 
 class Rung(Document):
@@ -198,7 +175,7 @@ class Rung(Document):
         return f"{self.step}: {self.outcome}"
 
 
-class Diagnosis(Document):
+class Diagnosis(Verdict):
     """How far a connection gets, and why no further: schema "everpost.diagnosis/1"."""
 
     __slots__ = ()
@@ -207,16 +184,6 @@ class Diagnosis(Document):
     def holds(self) -> bool:
         """Whether every step held."""
         return bool(self._data["holds"])
-
-    @property
-    def status(self) -> str:
-        """The verdict: "healthy", "degraded" or "unhealthy"."""
-        return str(self._data["status"])
-
-    @property
-    def summary(self) -> str:
-        """The verdict on one line."""
-        return str(self._data["summary"])
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -254,29 +221,16 @@ class Diagnosis(Document):
         """The verdict on the server's certificate."""
         return CertificateReport._maybe(self._data["certificate"])
 
-    def __str__(self) -> str:
-        return f"{self.status}: {self.summary}"
 
-
-class Explanation(Document):
+class Explanation(Verdict):
     """Whose fault it is: schema "everpost.explanation/1"."""
 
     __slots__ = ()
 
     @property
-    def status(self) -> str:
-        """The verdict: "healthy", "degraded" or "unhealthy"."""
-        return str(self._data["status"])
-
-    @property
     def fault(self) -> str:
         """Who is at fault, such as "none", "certificate" or "pool_stale"."""
         return str(self._data["fault"])
-
-    @property
-    def summary(self) -> str:
-        """The answer in a sentence."""
-        return str(self._data["summary"])
 
     @property
     def remedy(self) -> str | None:
