@@ -125,7 +125,8 @@ async fn a_given_envelope_wins_and_the_blind_copy_is_dropped_all_the_same() {
     assert_eq!(read(&prepared, Framing::Dot).await, SENT_HEAD);
 
     // With an envelope, neither From nor To are needed.
-    let bare = prepare(&Message::from("\r\nHi"), Some(&envelope), LIMITS, now(), 1).await.unwrap();
+    let bare =
+        prepare(&Message::from("\r\nHi"), Some(&envelope), LIMITS, now(), || 1).await.unwrap();
     assert!(read(&bare, Framing::Dot).await.ends_with("@localhost>\r\n\r\nHi\r\n"));
 }
 
@@ -307,7 +308,7 @@ async fn what_the_server_must_offer_is_known_beforehand() {
 #[tokio::test]
 async fn an_empty_message_is_an_empty_line_after_its_fields() {
     let envelope = Envelope::new("a@b.c", ["d@e.f"]).unwrap();
-    let prepared = prepare(&Message::from(""), Some(&envelope), LIMITS, now(), 1).await.unwrap();
+    let prepared = prepare(&Message::from(""), Some(&envelope), LIMITS, now(), || 1).await.unwrap();
     let sent = read(&prepared, Framing::Dot).await;
     assert!(sent.starts_with("Date: ") && sent.ends_with("@b.c>\r\n\r\n"));
 }

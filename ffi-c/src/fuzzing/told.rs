@@ -121,7 +121,9 @@ pub(super) unsafe extern "C" fn send(
         assert!(receipt.is_null() && !error.is_null(), "nobody accepts");
         look_at_error(error);
     };
-    told(user_data, look, end);
+    // It has ended when what it asks to be gathered for has come.
+    told(user_data, look, |_| {});
+    unsafe { everpost_gather(Some(dropped), user_data, ptr::null_mut()) };
 }
 
 pub(super) unsafe extern "C" fn text(
