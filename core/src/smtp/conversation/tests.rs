@@ -261,16 +261,18 @@ fn a_positive_reply_before_the_end_of_data_is_written_is_never_acceptance() {
     assert!(matches!(talk.says("250 queued\n"), Err(Broken::Unexpected(_))));
     assert_eq!((talk.outcome(), talk.0.delivery(id)), (None, Some(Delivery::NotSent)));
 
-    // Handed out, but only half of it written.
-    let mut talk = Talk::new(true);
-    let id = talk.begin(&TO);
-    talk.flight();
-    talk.says(GO).unwrap();
-    talk.content("hello\r\n");
-    let half = talk.0.next_write().len() / 2;
-    talk.0.wrote(half);
-    assert!(matches!(talk.says("250 queued\n"), Err(Broken::Unexpected(_))));
-    assert_eq!((talk.outcome(), talk.0.delivery(id)), (None, Some(Delivery::Unknown)));
+    // Handed out, but not all of it written: half, or all but the last byte.
+    for missing in [5, 1] {
+        let mut talk = Talk::new(true);
+        let id = talk.begin(&TO);
+        talk.flight();
+        talk.says(GO).unwrap();
+        talk.content("hello\r\n");
+        let part = talk.0.next_write().len() - missing;
+        talk.0.wrote(part);
+        assert!(matches!(talk.says("250 queued\n"), Err(Broken::Unexpected(_))), "{missing}");
+        assert_eq!((talk.outcome(), talk.0.delivery(id)), (None, Some(Delivery::Unknown)));
+    }
 }
 
 #[test]
@@ -283,6 +285,26 @@ fn a_refusal_in_the_middle_of_the_content_is_a_refusal_and_ends_the_session() {
     talk.flight();
     assert!(matches!(talk.says("552 too big\n"), Err(Broken::Interrupted(_))));
     assert_eq!(refused_at(talk.outcome()), (Stage::Body, 552));
+
+    // Of a chunk the verdict is owed from its command on.
+    let mut talk = Talk::new(true);
+    talk.0.begin(plan(&TO, Content::Chunk { size: 14, eager: true }, false));
+    talk.append("hello\r\n");
+    talk.flight();
+    assert!(matches!(talk.says("250 1\n250 2\n552 too big\n"), Err(Broken::Interrupted(_))));
+    assert_eq!(refused_at(talk.outcome()), (Stage::Body, 552));
+}
+
+#[test]
+fn a_chunk_accepted_for_recipients_who_were_all_refused_has_one_verdict_and_ends_the_session() {
+    let mut talk = Talk::new(true);
+    talk.0.begin(plan(&TO, Content::Chunk { size: 7, eager: true }, false));
+    talk.content("hello\r\n");
+    talk.flight();
+    assert!(matches!(talk.says("250 1\n550 no\n250 queued\n"), Err(Broken::Unexpected(_))));
+    assert_eq!(refused_at(talk.outcome()), (Stage::Rcpt, 550));
+    assert_eq!(talk.outcome(), None);
+    assert!(!talk.0.is_clean());
 }
 
 #[test]
@@ -291,6 +313,14 @@ fn a_reply_in_advance_breaks_the_conversation() {
     let id = talk.begin(&TO);
     assert!(matches!(talk.says("250 sender ok\n"), Err(Broken::Unexpected(_))));
     assert_eq!(talk.0.delivery(id), Some(Delivery::NotSent));
+}
+
+#[test]
+fn a_refusal_in_advance_of_an_envelope_is_no_verdict() {
+    let mut talk = Talk::new(true);
+    let id = talk.begin(&TO);
+    assert!(matches!(talk.says("550 no\n"), Err(Broken::Unexpected(_))));
+    assert_eq!((talk.outcome(), talk.0.delivery(id)), (None, Some(Delivery::NotSent)));
 }
 
 #[test]
@@ -410,6 +440,17 @@ fn a_refused_data_command_is_a_refusal() {
     talk.says("250 1\n250 2\n451 busy\n").unwrap();
     assert_eq!(refused_at(talk.outcome()), (Stage::Data, 451));
     assert_eq!(talk.flight(), "RSET\r\n");
+}
+
+#[test]
+fn a_connection_whose_reset_is_refused_is_never_clean() {
+    let mut talk = Talk::new(true);
+    talk.begin(&TO);
+    talk.flight();
+    talk.says("250 1\n250 2\n451 busy\n").unwrap();
+    assert_eq!(talk.flight(), "RSET\r\n");
+    assert!(matches!(talk.says("500 what\n"), Err(Broken::Unexpected(_))));
+    assert!(!talk.0.is_clean() && !talk.0.can_begin());
 }
 
 #[test]
