@@ -1,31 +1,33 @@
 //! A write that fails before the network took a byte of it proves that nothing
-//! was sent, even if it held the end of the data.
+//! of it was sent, even if it held the end of the data, and proves nothing of
+//! what left before.
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use everpost::network::{BoxFuture, Network, Stream};
 use everpost::{Delivery, Mailer, RetryPolicy, Tcp, TlsMode, TrustRoots};
 use everpost_rehearsal::Rehearsal;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
 /// Connections of which the n-th write fails as on a connection that was
 /// reset; those after the first connection are sound.
 #[derive(Debug)]
 struct Failing {
     at: usize,
-    connections: std::sync::atomic::AtomicUsize,
+    connections: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct FailingStream {
     stream: Box<dyn Stream>,
-    writes_left: usize,
+    writes_left: Arc<AtomicUsize>,
 }
 
 impl Network for Failing {
@@ -44,8 +46,8 @@ impl Network for Failing {
     ) -> BoxFuture<'a, io::Result<Box<dyn Stream>>> {
         Box::pin(async move {
             let stream = Tcp.connect(address, bind).await?;
-            let first = self.connections.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
-            let writes_left = if first { self.at } else { usize::MAX };
+            let first = self.connections.fetch_add(1, Ordering::Relaxed) == 0;
+            let writes_left = Arc::new(AtomicUsize::new(if first { self.at } else { usize::MAX }));
             Ok(Box::new(FailingStream { stream, writes_left }) as Box<dyn Stream>)
         })
     }
@@ -69,10 +71,10 @@ impl AsyncWrite for FailingStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.writes_left == 0 {
+        if self.writes_left.load(Ordering::Relaxed) == 0 {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        self.writes_left -= 1;
+        self.writes_left.fetch_sub(1, Ordering::Relaxed);
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -125,4 +127,69 @@ async fn a_message_that_no_write_took_is_not_sent_and_tried_again() {
             }
         }
     }
+}
+
+/// One connection, whose far end and whose writes are in the test's hands.
+#[derive(Debug)]
+struct ByHand {
+    near: Mutex<Option<DuplexStream>>,
+    writes_left: Arc<AtomicUsize>,
+}
+
+impl Network for ByHand {
+    fn resolve<'a>(&'a self, _: &'a str, port: u16) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move { Ok(vec![SocketAddr::from(([192, 0, 2, 1], port))]) })
+    }
+
+    fn connect<'a>(
+        &'a self,
+        _: SocketAddr,
+        _: Option<IpAddr>,
+    ) -> BoxFuture<'a, io::Result<Box<dyn Stream>>> {
+        Box::pin(async move {
+            let near = self.near.lock().unwrap().take();
+            let stream = Box::new(near.ok_or(io::ErrorKind::ConnectionRefused)?);
+            let writes_left = Arc::clone(&self.writes_left);
+            Ok(Box::new(FailingStream { stream, writes_left }) as Box<dyn Stream>)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_message_chained_in_vain_proves_nothing_of_the_one_that_left_before_it() {
+    let (near, mut far) = tokio::io::duplex(64 * 1024);
+    let writes_left = Arc::new(AtomicUsize::new(usize::MAX));
+    let network = ByHand { near: Mutex::new(Some(near)), writes_left: Arc::clone(&writes_left) };
+    let mut retry = RetryPolicy::default();
+    retry.max_attempts = 1;
+    let mailer = Mailer::builder("localhost")
+        .tls(TlsMode::None)
+        .retry(retry)
+        .max_connections(1)
+        .network(Arc::new(network))
+        .build()
+        .unwrap();
+    let message =
+        |id: &str| format!("From: a@x.org\r\nTo: b@x.org\r\nMessage-ID: {id}\r\n\r\nhi\r\n");
+    let send = |id: &'static str| {
+        let (mailer, message) = (mailer.clone(), message(id));
+        tokio::spawn(async move { mailer.send(message).await })
+    };
+    let left = send("<left@example.org>");
+    let mut space = vec![0; 8192];
+    let go = "250 sender\r\n250 recipient\r\n354 go\r\n";
+    for text in ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", go] {
+        far.write_all(text.as_bytes()).await.unwrap();
+        assert_ne!(far.read(&mut space).await.unwrap(), 0);
+    }
+    // The server has the first. The second is in line when half a reply wakes
+    // the connection, and its first command cannot leave any more.
+    let chained = send("<chained@example.org>");
+    while mailer.stats().queued == 0 {
+        tokio::task::yield_now().await;
+    }
+    writes_left.store(0, Ordering::Relaxed);
+    far.write_all(b"2").await.unwrap();
+    assert_eq!(left.await.unwrap().unwrap_err().delivery(), Delivery::Unknown);
+    assert_eq!(chained.await.unwrap().unwrap_err().delivery(), Delivery::NotSent);
 }
