@@ -3,11 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
-use std::task::Poll;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use everpost::{Credentials, Delivery, ErrorKind, Event, Mailer, TrustRoots};
+use everpost::{
+    Credentials, Delivery, Error, ErrorKind, Event, Mailer, Message, Receipt, TrustRoots,
+};
 use everpost_rehearsal::{Action, At, Fault, Rehearsal, Which};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
+use tokio::sync::Notify;
 
 async fn server() -> Rehearsal {
     Rehearsal::builder().credentials("app", "secret").start().await.unwrap()
@@ -187,4 +193,115 @@ async fn a_caller_that_says_it_leaves_is_told_at_once_what_is_known() {
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::DeliveryUnknown, Delivery::Unknown));
     assert!(error.late_verdict().is_some());
     assert_eq!(server.copies("<gone@example.org>"), 0);
+}
+
+#[tokio::test]
+async fn a_connection_cut_because_too_many_linger_costs_the_message_behind_nothing() {
+    let server = server().await;
+    let mailer = mailer(&server);
+    let held = server.inject(Fault::stall(At::EndOfData)).unwrap();
+    let lingering = mailer.send_until(message("<lingers@example.org>"), held.fired()).await;
+    assert_eq!(lingering.unwrap_err().delivery(), Delivery::Unknown);
+    // One may linger; the next that is left after its dot is cut.
+    let again = server.inject(Fault::stall(At::EndOfData)).unwrap();
+    let left = mailer.send_until(message("<left@example.org>"), again.fired());
+    let (left, behind) = tokio::join!(left, mailer.send(message("<behind@example.org>")));
+    assert_eq!(left.unwrap_err().delivery(), Delivery::Unknown);
+    assert_eq!(behind.unwrap().message_id(), "<behind@example.org>");
+    assert_eq!(server.copies("<behind@example.org>"), 1);
+    held.release();
+    again.release();
+}
+
+#[tokio::test]
+async fn a_message_behind_one_that_is_left_after_its_dot_goes_elsewhere_at_once() {
+    let server = server().await;
+    let mailer = mailer(&server);
+    let held = server.inject(Fault::stall(At::EndOfData)).unwrap();
+    let left = mailer.send_until(message("<left@example.org>"), held.fired());
+    let behind = async {
+        let sending = mailer.send(message("<behind@example.org>"));
+        tokio::time::timeout(Duration::from_secs(20), sending).await
+    };
+    let (left, behind) = tokio::join!(left, behind);
+    assert_eq!(left.unwrap_err().delivery(), Delivery::Unknown);
+    assert_eq!(behind.unwrap().unwrap().message_id(), "<behind@example.org>");
+    assert_eq!((server.copies("<behind@example.org>"), server.stats().connections), (1, 2));
+    held.release();
+}
+
+type Sending = Pin<Box<dyn Future<Output = Result<Receipt, Error>> + Send>>;
+
+/// A reader at whose end its message's own caller leaves.
+struct Leaving(Arc<Mutex<Option<Sending>>>, Arc<Notify>);
+
+impl AsyncRead for Leaving {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        drop(self.0.lock().unwrap().take());
+        self.1.notify_one();
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_as_the_last_byte_is_read_still_stops_the_message() {
+    let server = server().await;
+    let mailer = mailer(&server);
+    let (sending, left) = (Arc::new(Mutex::new(None::<Sending>)), Arc::new(Notify::new()));
+    // More than is looked at beforehand.
+    let text = message("<left@example.org>") + &"0123456789\r\n".repeat(100_000);
+    let leaving = Leaving(Arc::clone(&sending), Arc::clone(&left));
+    let reader = std::io::Cursor::new(text).chain(leaving);
+    let sender = mailer.clone();
+    let send = async move { sender.send(Message::from_reader(reader)).await };
+    *sending.lock().unwrap() = Some(Box::pin(send));
+    let poll = std::future::poll_fn(|cx| match &mut *sending.lock().unwrap() {
+        Some(sending) => sending.as_mut().poll(cx),
+        None => Poll::Pending,
+    });
+    tokio::select! {
+        result = poll => panic!("the caller has left: {result:?}"),
+        () = left.notified() => {}
+    }
+    mailer.close().await;
+    server.wait_closed().await;
+    assert_eq!(server.copies("<left@example.org>"), 0);
+    assert_eq!(mailer.stats().unknown, 0);
+}
+
+/// What a careless reader does.
+struct Panicking;
+
+impl AsyncRead for Panicking {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        panic!("a reader panics")
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_panics_costs_its_message_and_its_connection_and_nothing_else() {
+    let server = server().await;
+    let mailer = mailer(&server);
+    mailer.send(message("<warm@example.org>")).await.unwrap();
+    // More than is looked at beforehand.
+    let text = message("<panics@example.org>") + &"0123456789\r\n".repeat(100_000);
+    let reader = std::io::Cursor::new(text).chain(Panicking);
+    let panics = mailer.send(Message::from_reader(reader));
+    let (panics, next) = tokio::join!(panics, mailer.send(message("<next@example.org>")));
+    let error = panics.unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Internal, Delivery::NotSent));
+    assert_eq!(next.unwrap().message_id(), "<next@example.org>");
+    mailer.close().await;
+    server.wait_closed().await;
+    assert_eq!(server.stats().connections, 2, "a dirty connection is not used again");
+    assert_eq!(server.copies("<panics@example.org>"), 0);
+    assert_eq!(server.copies("<next@example.org>"), 1);
 }
