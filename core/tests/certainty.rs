@@ -7,7 +7,7 @@ use everpost::{
     Credentials, Delivery, Error, ErrorKind, Mailer, MailerBuilder, OnUnknown, Receipt,
     RetryPolicy, TrustRoots,
 };
-use everpost_rehearsal::{At, Chain, Cut, Fault, Rehearsal, Which};
+use everpost_rehearsal::{Action, At, Chain, Cut, Fault, Rehearsal, Which};
 
 /// Cuts that run side by side, each against a server of its own.
 const LANES: u64 = 4;
@@ -198,4 +198,89 @@ async fn an_unknown_message_is_sent_again_only_by_choice() {
         assert_eq!(result.is_ok(), policy == OnUnknown::Resend);
         assert_eq!(server.copies("again@example.org"), copies);
     }
+}
+
+#[tokio::test]
+async fn a_message_sent_again_by_choice_stays_unknown_when_its_caller_leaves_the_next_attempt() {
+    // The doubt is there before the second attempt, and outlives a third.
+    for lost in [0, 1] {
+        let server = server().await;
+        let mailer = mailer(&server, |builder| builder.on_unknown(OnUnknown::Resend));
+        server.inject(Fault::cut(At::EndOfData, Cut::Rst).keep(true)).unwrap();
+        for nth in 0..lost {
+            server.inject(Fault::cut(At::Mail, Cut::Rst).on(Which::Nth(nth + 2))).unwrap();
+        }
+        let stalled = server.inject(Fault::stall(At::Mail).on(Which::Nth(lost + 2))).unwrap();
+        let sending = mailer.send_until(message("<again@example.org>"), stalled.fired());
+        let error = sending.await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::DeliveryUnknown, "{error}");
+        assert_eq!(error.delivery(), Delivery::Unknown, "{error}");
+        assert_eq!(server.copies("again@example.org"), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_runtime_ends_is_unknown_exactly_if_its_end_of_data_had_left() {
+    let cases = [
+        (At::Mail, ErrorKind::Internal, Delivery::NotSent),
+        (At::EndOfData, ErrorKind::DeliveryUnknown, Delivery::Unknown),
+    ];
+    for (at, kind, delivery) in cases {
+        let server = server().await;
+        let mailer = mailer(&server, |builder| builder.max_connections(1));
+        let other =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let other = other.unwrap();
+        // The connection lives where the mailer was first used.
+        let warm = mailer.clone();
+        let warm = other.spawn(async move { warm.send(message("<warm@example.org>")).await });
+        warm.await.unwrap().unwrap();
+        let stalled = server.inject(Fault::stall(at)).unwrap();
+        let end = async {
+            stalled.fired().await;
+            other.shutdown_background();
+        };
+        let (result, ()) = tokio::join!(mailer.send(message("<left@example.org>")), end);
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.delivery()), (kind, delivery), "{error}");
+        assert_eq!(error.message_id(), Some("<left@example.org>"));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_for_now_is_followed_by_the_same_bytes_only_by_choice() {
+    for by_choice in [false, true] {
+        let server = server().await;
+        let mut retry = RetryPolicy::default();
+        retry.transient_replies = by_choice;
+        let mailer = mailer(&server, |builder| builder.retry(retry));
+        // Kept all the same, so that both can be compared.
+        let refusal = Fault::reply(At::EndOfData, "451 4.3.0 not now").keep(true);
+        server.inject(refusal).unwrap();
+        // Date and Message-ID are made here.
+        let result = mailer.send("From: a@example.org\r\nTo: b@example.com\r\n\r\nhi\r\n").await;
+        let received: Vec<_> = server.received().into_iter().map(|one| one.data).collect();
+        if by_choice {
+            let receipt = result.unwrap();
+            assert_eq!((receipt.attempts(), mailer.stats().retries), (2, 1));
+            assert_eq!((received.len(), &received[0]), (2, &received[1]));
+        } else {
+            let error = result.unwrap_err();
+            assert_eq!((error.delivery(), error.attempts()), (Delivery::Refused, 1));
+            assert_eq!(received.len(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_refused_before_is_not_sent_when_its_caller_leaves_the_next_attempt() {
+    let server = server().await;
+    let mailer = mailer(&server, |builder| builder);
+    let farewell = Action::ReplyThenCut("421 4.3.2 Restarting\r\n".into(), Cut::Fin);
+    server.inject(Fault::new(At::EndOfData, farewell)).unwrap();
+    let stalled = server.inject(Fault::stall(At::Mail).on(Which::Nth(2))).unwrap();
+    let sending = mailer.send_until(message("<again@example.org>"), stalled.fired());
+    let error = sending.await.unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Cancelled, Delivery::NotSent));
+    assert_eq!(server.copies("again@example.org"), 0);
 }

@@ -23,6 +23,7 @@ use everpost_rehearsal::{
 };
 use futures_util::StreamExt;
 use support::{Memory, in_memory, message, message_with, send};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -257,6 +258,53 @@ async fn a_late_no_turns_unknown_into_refused_and_silence_into_nothing() {
     let error = send(&mailer, "silent").await.unwrap_err();
     assert!(error.late_verdict().unwrap().await.is_none());
     assert_eq!(started.elapsed().as_secs(), 600, "and not for ever");
+}
+
+/// Says each of these, the next one when the client has answered; the last one
+/// only after a minute.
+async fn recite(mut far: DuplexStream, script: Vec<String>) {
+    let mut space = vec![0; 8192];
+    for (n, text) in script.iter().enumerate() {
+        if n + 1 == script.len() {
+            sleep(60 * SECOND).await;
+        }
+        far.write_all(text.as_bytes()).await.unwrap();
+        // What follows the last one is the end.
+        let _ = far.read(&mut space).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_no_that_would_be_tried_again_for_a_caller_is_told_once_the_caller_has_left() {
+    for (chunking, code) in [(false, 421), (false, 451), (true, 503)] {
+        let network = Memory::new(move |_, far| {
+            let (go, no) = (
+                "250 sender\r\n250 recipient\r\n".to_owned(),
+                format!("{code} 4.3.0 not like this\r\n"),
+            );
+            let mut script = vec![
+                "220 mx\r\n".to_owned(),
+                "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n".to_owned(),
+            ];
+            match chunking {
+                true => script.push(go + &no),
+                false => script.extend([go + "354 go\r\n", no]),
+            }
+            recite(far, script)
+        });
+        let mut retry = RetryPolicy::default();
+        retry.transient_replies = true;
+        let builder = Mailer::builder("localhost").tls(TlsMode::None).network(network.clone());
+        let builder = builder.chunking(chunking).retry(retry).send_timeout(10 * SECOND);
+        let mailer = builder.build().unwrap();
+        let error = send(&mailer, "late").await.unwrap_err();
+        assert_eq!(error.delivery(), Delivery::Unknown, "{code}: {error}");
+        let late = error.late_verdict().unwrap().await.unwrap().unwrap_err();
+        let found = (late.delivery(), late.reply().unwrap().code());
+        assert_eq!(found, (Delivery::Refused, code));
+        mailer.close().await;
+        assert_eq!((network.connections(), mailer.stats().late_verdicts), (1, 1), "{code}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
