@@ -206,7 +206,9 @@ async fn a_connection_cut_because_too_many_linger_costs_the_message_behind_nothi
     let again = server.inject(Fault::stall(At::EndOfData)).unwrap();
     let left = mailer.send_until(message("<left@example.org>"), again.fired());
     let (left, behind) = tokio::join!(left, mailer.send(message("<behind@example.org>")));
-    assert_eq!(left.unwrap_err().delivery(), Delivery::Unknown);
+    let left = left.unwrap_err();
+    assert_eq!(left.delivery(), Delivery::Unknown);
+    assert!(left.late_verdict().unwrap().await.is_none(), "no proof came with the cut");
     assert_eq!(behind.unwrap().message_id(), "<behind@example.org>");
     assert_eq!(server.copies("<behind@example.org>"), 1);
     held.release();
@@ -225,9 +227,24 @@ async fn a_message_behind_one_that_is_left_after_its_dot_goes_elsewhere_at_once(
     };
     let (left, behind) = tokio::join!(left, behind);
     assert_eq!(left.unwrap_err().delivery(), Delivery::Unknown);
-    assert_eq!(behind.unwrap().unwrap().message_id(), "<behind@example.org>");
+    let behind = behind.unwrap().unwrap();
+    assert_eq!((behind.message_id(), behind.attempts()), ("<behind@example.org>", 1));
     assert_eq!((server.copies("<behind@example.org>"), server.stats().connections), (1, 2));
     held.release();
+}
+
+#[tokio::test]
+async fn a_connection_that_is_left_in_the_middle_of_a_message_is_closed_at_once() {
+    let server = server().await;
+    let mailer = mailer(&server);
+    // The server says nothing now, so only the client can end it.
+    let held = server.inject(Fault::new(At::Body(1000), Action::ShutWindow)).unwrap();
+    let text = message("<left@example.org>") + &"0123456789\r\n".repeat(1_000_000);
+    let error = mailer.send_until(text, held.fired()).await.unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Cancelled, Delivery::NotSent));
+    held.release();
+    tokio::time::timeout(Duration::from_secs(20), server.wait_closed()).await.unwrap();
+    assert_eq!(server.copies("<left@example.org>"), 0);
 }
 
 type Sending = Pin<Box<dyn Future<Output = Result<Receipt, Error>> + Send>>;

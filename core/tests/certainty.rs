@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
+use std::time::Duration;
+
 use everpost::{
-    Credentials, Delivery, Error, ErrorKind, Mailer, MailerBuilder, OnUnknown, Receipt,
-    RetryPolicy, TrustRoots,
+    Credentials, Delivery, Error, ErrorKind, Event, Mailer, MailerBuilder, Message, OnUnknown,
+    Receipt, RetryPolicy, TrustRoots,
 };
 use everpost_rehearsal::{Action, At, Chain, Cut, Fault, Rehearsal, Which};
 
@@ -152,7 +154,7 @@ async fn with_retries_a_single_cut_costs_nothing_but_doubt() {
     for (length, at) in [(client, At::Received as fn(u64) -> At), (server, At::Sent)] {
         let tally = sweep((0..length).step_by(3), at, false, || {
             let mut policy = RetryPolicy::default();
-            policy.backoff = std::time::Duration::from_millis(1);
+            policy.backoff = Duration::from_millis(1);
             policy
         })
         .await;
@@ -194,8 +196,15 @@ async fn an_unknown_message_is_sent_again_only_by_choice() {
         let server = server().await;
         let mailer = mailer(&server, |builder| builder.on_unknown(policy));
         server.inject(Fault::cut(At::EndOfData, Cut::Rst).keep(true)).unwrap();
+        let mut events = mailer.events();
         let result = mailer.send(message("<again@example.org>")).await;
         assert_eq!(result.is_ok(), policy == OnUnknown::Resend);
+        mailer.close().await;
+        let mut told = 0;
+        while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, events.next()).await {
+            told += usize::from(matches!(event, Event::DeliveryUnknown { .. }));
+        }
+        assert_eq!(told, usize::from(result.is_err()), "an event for whoever only listens");
         assert_eq!(server.copies("again@example.org"), copies);
     }
 }
@@ -274,13 +283,37 @@ async fn a_refusal_for_now_is_followed_by_the_same_bytes_only_by_choice() {
 
 #[tokio::test]
 async fn a_message_refused_before_is_not_sent_when_its_caller_leaves_the_next_attempt() {
+    let farewell = Action::ReplyThenCut("421 4.3.2 Restarting\r\n".into(), Cut::Fin);
+    // BDAT was offered and is not known: DATA is next, on the same connection.
+    let no_bdat = Action::Reply("503 5.5.1 what is BDAT\r\n".into());
+    for (chunking, refusal, next) in [
+        (false, farewell, Fault::stall(At::Mail).on(Which::Nth(2))),
+        (true, no_bdat, Fault::stall(At::Data)),
+    ] {
+        let server = server().await;
+        let mailer = mailer(&server, |builder| builder.chunking(chunking));
+        server.inject(Fault::new(At::EndOfData, refusal)).unwrap();
+        let stalled = server.inject(next).unwrap();
+        let sending = mailer.send_until(message("<again@example.org>"), stalled.fired());
+        let error = sending.await.unwrap_err();
+        assert_eq!((error.kind(), error.delivery()), (ErrorKind::Cancelled, Delivery::NotSent));
+        assert_eq!(server.copies("again@example.org"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_reader_is_spent_is_tried_once_and_told_what_broke_it() {
     let server = server().await;
     let mailer = mailer(&server, |builder| builder);
-    let farewell = Action::ReplyThenCut("421 4.3.2 Restarting\r\n".into(), Cut::Fin);
-    server.inject(Fault::new(At::EndOfData, farewell)).unwrap();
-    let stalled = server.inject(Fault::stall(At::Mail).on(Which::Nth(2))).unwrap();
-    let sending = mailer.send_until(message("<again@example.org>"), stalled.fired());
-    let error = sending.await.unwrap_err();
-    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Cancelled, Delivery::NotSent));
-    assert_eq!(server.copies("again@example.org"), 0);
+    server.inject(Fault::cut(At::Body(400_000), Cut::Rst)).unwrap();
+    // More than is looked at beforehand, and than the network holds.
+    let text = message("<read@example.org>") + &"0123456789\r\n".repeat(1_000_000);
+    let result = mailer.send(Message::from_reader(std::io::Cursor::new(text))).await;
+    let error = result.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.delivery()),
+        (ErrorKind::Connect, Delivery::NotSent),
+        "{error}"
+    );
+    assert_eq!((error.attempts(), server.copies("read@example.org")), (1, 0));
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use everpost::network::{BoxFuture, Network, Stream};
-use everpost::{Delivery, Mailer, RetryPolicy, Tcp, TlsMode, TrustRoots};
+use everpost::{Delivery, ErrorKind, Event, Mailer, RetryPolicy, Tcp, TlsMode, TrustRoots};
 use everpost_rehearsal::Rehearsal;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 
@@ -155,33 +155,42 @@ impl Network for ByHand {
     }
 }
 
+/// A mailer that has this one connection, and its far end.
+fn by_hand(writes_left: &Arc<AtomicUsize>, attempts: u32) -> (Mailer, DuplexStream) {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let network = ByHand { near: Mutex::new(Some(near)), writes_left: Arc::clone(writes_left) };
+    let mut retry = RetryPolicy::default();
+    retry.max_attempts = attempts;
+    let builder = Mailer::builder("localhost").tls(TlsMode::None).retry(retry).max_connections(1);
+    (builder.network(Arc::new(network)).build().unwrap(), far)
+}
+
+/// Says these, each of which is answered.
+async fn say(far: &mut DuplexStream, texts: &[&str]) {
+    for text in texts {
+        far.write_all(text.as_bytes()).await.unwrap();
+        assert_ne!(far.read(&mut [0; 8192]).await.unwrap(), 0);
+    }
+}
+
+fn message(id: &str) -> String {
+    format!("From: a@x.org\r\nTo: b@x.org\r\nMessage-ID: {id}\r\n\r\nhi\r\n")
+}
+
+const OPENING: [&str; 2] = ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n"];
+const GO: &str = "250 sender\r\n250 recipient\r\n354 go\r\n";
+
 #[tokio::test]
 async fn a_message_chained_in_vain_proves_nothing_of_the_one_that_left_before_it() {
-    let (near, mut far) = tokio::io::duplex(64 * 1024);
     let writes_left = Arc::new(AtomicUsize::new(usize::MAX));
-    let network = ByHand { near: Mutex::new(Some(near)), writes_left: Arc::clone(&writes_left) };
-    let mut retry = RetryPolicy::default();
-    retry.max_attempts = 1;
-    let mailer = Mailer::builder("localhost")
-        .tls(TlsMode::None)
-        .retry(retry)
-        .max_connections(1)
-        .network(Arc::new(network))
-        .build()
-        .unwrap();
-    let message =
-        |id: &str| format!("From: a@x.org\r\nTo: b@x.org\r\nMessage-ID: {id}\r\n\r\nhi\r\n");
+    let (mailer, mut far) = by_hand(&writes_left, 1);
     let send = |id: &'static str| {
-        let (mailer, message) = (mailer.clone(), message(id));
-        tokio::spawn(async move { mailer.send(message).await })
+        let mailer = mailer.clone();
+        tokio::spawn(async move { mailer.send(message(id)).await })
     };
     let left = send("<left@example.org>");
-    let mut space = vec![0; 8192];
-    let go = "250 sender\r\n250 recipient\r\n354 go\r\n";
-    for text in ["220 mx\r\n", "250-mx\r\n250 PIPELINING\r\n", go] {
-        far.write_all(text.as_bytes()).await.unwrap();
-        assert_ne!(far.read(&mut space).await.unwrap(), 0);
-    }
+    say(&mut far, &OPENING).await;
+    say(&mut far, &[GO]).await;
     // The server has the first. The second is in line when half a reply wakes
     // the connection, and its first command cannot leave any more.
     let chained = send("<chained@example.org>");
@@ -192,4 +201,23 @@ async fn a_message_chained_in_vain_proves_nothing_of_the_one_that_left_before_it
     far.write_all(b"2").await.unwrap();
     assert_eq!(left.await.unwrap().unwrap_err().delivery(), Delivery::Unknown);
     assert_eq!(chained.await.unwrap().unwrap_err().delivery(), Delivery::NotSent);
+}
+
+#[tokio::test]
+async fn a_message_that_no_write_took_is_not_sent_if_its_caller_leaves_before_the_next_attempt() {
+    let writes_left = Arc::new(AtomicUsize::new(usize::MAX));
+    let (mailer, mut far) = by_hand(&writes_left, 3);
+    let mut events = mailer.events();
+    let retried =
+        async { while !matches!(events.next().await, Some(Event::Retried { .. }) | None) {} };
+    let sender = mailer.clone();
+    let script = async {
+        say(&mut far, &OPENING).await;
+        writes_left.store(0, Ordering::Relaxed);
+        far.write_all(GO.as_bytes()).await.unwrap();
+    };
+    let sending = sender.send_until(message("<left@example.org>"), retried);
+    let (result, ()) = tokio::join!(sending, script);
+    let error = result.unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Cancelled, Delivery::NotSent));
 }
