@@ -247,6 +247,24 @@ async fn a_connection_that_is_left_in_the_middle_of_a_message_is_closed_at_once(
     assert_eq!(server.copies("<left@example.org>"), 0);
 }
 
+#[tokio::test]
+async fn a_connection_that_is_left_in_the_middle_is_closed_without_a_word() {
+    let server = server().await;
+    let builder = Mailer::builder(server.host())
+        .port(server.implicit_addr().port())
+        .trust(TrustRoots::Pem(server.ca_pem().into()))
+        .credentials(Credentials::password("app", "secret"));
+    // Here QUIT would be taken for what it is; in a chunk it would be content.
+    let mailer = builder.pipelining(false).build().unwrap();
+    let held = server.inject(Fault::stall(At::Mail)).unwrap();
+    let error = mailer.send_until(message("<left@example.org>"), held.fired()).await.unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Cancelled, Delivery::NotSent));
+    held.release();
+    server.wait_closed().await;
+    let commands = &server.connections()[0].commands;
+    assert!(commands.last().unwrap().starts_with("MAIL FROM"), "{commands:?}");
+}
+
 type Sending = Pin<Box<dyn Future<Output = Result<Receipt, Error>> + Send>>;
 
 /// A reader at whose end its message's own caller leaves.

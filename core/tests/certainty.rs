@@ -302,6 +302,32 @@ async fn a_message_refused_before_is_not_sent_when_its_caller_leaves_the_next_at
 }
 
 #[tokio::test]
+async fn a_refused_message_that_waits_to_be_tried_again_is_not_sent_when_its_caller_leaves() {
+    let server = server().await;
+    let mut retry = RetryPolicy::default();
+    retry.transient_replies = true;
+    let mailer = mailer(&server, |builder| builder.max_connections(1).retry(retry));
+    // Both are refused, one chained to the other; the first has its next
+    // attempt first.
+    for _ in 0..2 {
+        server.inject(Fault::reply(At::EndOfData, "451 4.3.0 not now")).unwrap();
+    }
+    let stalled = server.inject(Fault::stall(At::Mail).on(Which::Nth(2))).unwrap();
+    let first = mailer.send(message("<first@example.org>"));
+    let second = async {
+        let sending = mailer.send_until(message("<second@example.org>"), stalled.fired());
+        let error = sending.await.unwrap_err();
+        stalled.release();
+        error
+    };
+    let (first, error) = tokio::join!(first, second);
+    assert_eq!(first.unwrap().attempts(), 2);
+    assert_eq!(mailer.stats().retries, 2);
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Cancelled, Delivery::NotSent));
+    assert_eq!(server.copies("second@example.org"), 0);
+}
+
+#[tokio::test]
 async fn a_message_whose_reader_is_spent_is_tried_once_and_told_what_broke_it() {
     let server = server().await;
     let mailer = mailer(&server, |builder| builder);
