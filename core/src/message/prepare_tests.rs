@@ -275,6 +275,17 @@ async fn a_file_that_changes_while_it_is_sent_never_seems_complete() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_written_anew_at_the_same_length_is_not_sent_again() {
+    let file = file(long(20_000).as_bytes());
+    let prepared = prepared(Message::from_file(file.path())).await;
+    assert!(prepared.open().await.is_ok());
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(10);
+    file.as_file().set_modified(later).unwrap();
+    let error = prepared.open().await.map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("changed"), "{error}");
+}
+
+#[tokio::test]
 async fn a_reader_that_fails_ends_the_send_and_not_the_message() {
     let content = long(20_000).into_bytes();
     let reader = Pieces { content, at: 0, size: 1000, fails: true };
