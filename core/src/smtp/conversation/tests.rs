@@ -232,6 +232,22 @@ fn after_end_of_data_only_a_complete_reply_decides() {
 }
 
 #[test]
+fn nothing_that_is_said_after_the_conversation_broke_is_believed() {
+    for text in ["250 queued\n", "554 spam\n"] {
+        let mut talk = Talk::new(true);
+        let id = talk.begin(&TO);
+        talk.flight();
+        talk.says(GO).unwrap();
+        talk.content("hello\r\n");
+        // In advance of the dot, and then as an answer to it.
+        assert!(matches!(talk.says("250 queued\n"), Err(Broken::Unexpected(_))));
+        talk.flight();
+        assert!(matches!(talk.says(text), Err(Broken::Unexpected(_))), "{text}");
+        assert_eq!((talk.outcome(), talk.0.delivery(id)), (None, Some(Delivery::Unknown)));
+    }
+}
+
+#[test]
 fn a_421_after_end_of_data_refuses_that_message_and_ends_the_session() {
     let (mut talk, _) = Talk::sent(true);
     let next = talk.begin(&TO);
