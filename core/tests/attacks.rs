@@ -142,6 +142,30 @@ async fn credentials_do_not_leave_when_starttls_is_stripped() {
     assert!(none_saw_auth(&server));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_ehlo_gets_no_helo_where_a_login_is_wanted() {
+    let heard = Heard::default();
+    let book = Arc::clone(&heard);
+    let network = Memory::new(move |_, stream| {
+        let book = Arc::clone(&book);
+        async move {
+            let (mut stream, mut all) = (BufReader::new(stream), Vec::new());
+            stream.write_all(b"220 mx\r\n").await.unwrap();
+            stream.read_until(b'\n', &mut all).await.unwrap();
+            stream.write_all(b"502 what\r\n").await.unwrap();
+            let _ = stream.read_to_end(&mut all).await;
+            book.lock().unwrap().push(all);
+        }
+    });
+    let builder = login(in_memory(&server(), TlsMode::None)).allow_plaintext_auth(true);
+    let mailer = builder.network(network).build().unwrap();
+    let error = send(&mailer, "m").await.unwrap_err();
+    assert_eq!((error.kind(), error.stage()), (ErrorKind::Rejected, Stage::Ehlo), "{error}");
+    mailer.close().await;
+    tokio::task::yield_now().await;
+    assert_eq!(*heard.lock().unwrap(), [b"EHLO [127.0.0.1]\r\n"]);
+}
+
 #[tokio::test]
 async fn mechanisms_offered_before_tls_are_not_believed_after_it() {
     let server = server();
@@ -236,6 +260,7 @@ async fn line_ends_and_nul_in_arguments_are_refused_before_any_network() {
         }
         refused(envelope().with_envid(evil("id~")));
         refused(builder().ehlo_name(evil("client~")).build());
+        refused(builder().ehlo_name(format!("client{end}RSET")).build());
         refused(builder().sni(evil("name~")).build());
         refused(builder().verify_name(evil("name~")).build());
         refused(Mailer::builder(evil("host~")).network(network.clone()).build());

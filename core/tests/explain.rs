@@ -65,6 +65,35 @@ impl Network for Fleet {
     }
 }
 
+/// The fleet with one more address, which never takes a connection.
+#[derive(Debug)]
+struct WithSilent(Fleet);
+
+impl Network for WithSilent {
+    fn resolve<'a>(
+        &'a self,
+        host: &'a str,
+        port: u16,
+    ) -> BoxFuture<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move {
+            let mut addresses = self.0.resolve(host, port).await?;
+            addresses.push(SocketAddr::from(([198, 51, 100, 1], port)));
+            Ok(addresses)
+        })
+    }
+
+    fn connect<'a>(
+        &'a self,
+        address: SocketAddr,
+        bind: Option<IpAddr>,
+    ) -> BoxFuture<'a, io::Result<Box<dyn Stream>>> {
+        if address.ip() == IpAddr::from([198, 51, 100, 1]) {
+            return Box::pin(std::future::pending());
+        }
+        self.0.connect(address, bind)
+    }
+}
+
 fn of_fleet(servers: &[&Arc<Rehearsal>]) -> Mailer {
     let network = Fleet(servers.iter().map(|server| Arc::clone(server)).collect());
     let roots = servers.iter().map(|server| TrustRoots::Pem(server.ca_pem().into()));
@@ -131,6 +160,17 @@ async fn a_look_costs_one_connection_per_address_and_logs_in_nowhere() {
         let stats = server.stats();
         assert_eq!((stats.connections, stats.auth_ok + stats.auth_failed), (1, 0));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_takes_no_connection_holds_nobody_up_for_more_than_ten_seconds() {
+    let server = server();
+    let network = WithSilent(Fleet(vec![Arc::clone(&server)]));
+    let mailer = mailer(&server).network(Arc::new(network)).build().unwrap();
+    let started = tokio::time::Instant::now();
+    let explanation = mailer.explain().await;
+    assert_eq!((explanation.looks.len(), started.elapsed().as_secs()), (2, 10));
+    assert!(explanation.served.is_some(), "{explanation}");
 }
 
 #[derive(Debug)]

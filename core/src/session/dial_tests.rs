@@ -57,7 +57,11 @@ impl Network for Fake {
             match self.resolver {
                 Refuses => Err(io::Error::other("no such host")),
                 Swallows => std::future::pending().await,
-                _ => Ok(self.addresses.clone()),
+                AcceptsAfter(delay) => {
+                    tokio::time::sleep(delay).await;
+                    Ok(self.addresses.clone())
+                }
+                Accepts => Ok(self.addresses.clone()),
             }
         })
     }
@@ -158,6 +162,15 @@ async fn the_deadline_covers_the_resolver_too() {
     let fake = Fake { resolver: Swallows, ..Fake::new(&[]) };
     let error = fake.dial(None).await.unwrap_err();
     assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Dns));
+    assert_eq!(fake.started.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_resolver_took_is_missing_from_the_time_for_the_addresses() {
+    let slow = AcceptsAfter(Duration::from_secs(20));
+    let fake = Fake { resolver: slow, ..Fake::new(&[("192.0.2.1", Swallows)]) };
+    let error = fake.dial(None).await.unwrap_err();
+    assert_eq!((error.kind(), error.stage()), (ErrorKind::Timeout, Stage::Connect));
     assert_eq!(fake.started.elapsed().as_secs(), 30);
 }
 

@@ -415,6 +415,13 @@ mod tests {
         assert_eq!(says(&mut opening, "250-mx\n250 STARTTLS\n").unwrap(), "STARTTLS\r\n");
         says(&mut opening, "454 not now\n").unwrap();
         assert!(matches!(opening.step(), Step::Ready) && !opening.is_secure());
+
+        // But not with a server that hangs up.
+        let mut opening = talk(TlsMode::Opportunistic);
+        says(&mut opening, "220 mx\n").unwrap();
+        says(&mut opening, "250-mx\n250 STARTTLS\n").unwrap();
+        let error = says(&mut opening, "421 bye\n").unwrap_err();
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Rejected, Stage::StartTls));
     }
 
     #[test]
@@ -425,6 +432,14 @@ mod tests {
         says(&mut opening, "250 old.example hello\n").unwrap();
         assert_eq!(opening.capabilities().domain(), "old.example");
         assert!(matches!(opening.step(), Step::Ready));
+    }
+
+    #[test]
+    fn a_session_that_has_to_log_in_never_falls_back_to_helo() {
+        let mut opening = Opening::new(TlsMode::None, "client.example", true);
+        says(&mut opening, "220 old\n").unwrap();
+        let error = says(&mut opening, "502 what\n").unwrap_err();
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::Rejected, Stage::Ehlo));
     }
 
     #[test]
@@ -451,6 +466,18 @@ mod tests {
         let mut opening = talk(TlsMode::Implicit);
         says(&mut opening, "220 mx\n").unwrap();
         let error = says(&mut opening, "250 mx\n250 again\n").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+    }
+
+    #[test]
+    fn a_reply_that_comes_with_the_one_before_it_answers_no_command() {
+        let mut opening = talk(TlsMode::Implicit);
+        let error = says(&mut opening, "220 mx\n250-mx\n250 AUTH PLAIN\n").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol);
+
+        let mut opening = talk(TlsMode::Opportunistic);
+        says(&mut opening, "220 mx\n").unwrap();
+        let error = says(&mut opening, "250-mx\n250 STARTTLS\n454 not now\n").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Protocol);
     }
 }

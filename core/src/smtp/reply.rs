@@ -411,6 +411,19 @@ mod tests {
     }
 
     #[test]
+    fn what_fits_a_limit_exactly_is_taken_and_one_more_is_not() {
+        let line = |length: usize| format!("250 {}\r\n", "x".repeat(length - 6));
+        assert!(ReplyParser::new().feed(line(MAX_LINE).as_bytes()).unwrap().1.is_some());
+        let longer = ReplyParser::new().feed(line(MAX_LINE + 1).as_bytes());
+        assert_eq!(longer, Err(ReplyError::LineTooLong));
+
+        let lines = |count: usize| "250-x\r\n".repeat(count - 1) + "250 x\r\n";
+        assert!(ReplyParser::new().feed(lines(MAX_LINES).as_bytes()).unwrap().1.is_some());
+        let more = ReplyParser::new().feed(lines(MAX_LINES + 1).as_bytes());
+        assert_eq!(more, Err(ReplyError::TooManyLines));
+    }
+
+    #[test]
     fn a_violation_poisons_the_parser_for_good() {
         let mut parser = ReplyParser::new();
         let error = parser.feed(b"250 ok\n").unwrap_err();

@@ -244,8 +244,8 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn debug_shows_the_user_and_never_the_secret() {
+    #[tokio::test]
+    async fn debug_shows_the_user_and_never_the_secret() {
         let all = [
             Credentials::password("ana", "canary-1"),
             Credentials::token("ana", "canary-2"),
@@ -256,6 +256,8 @@ mod tests {
             let text = format!("{credentials:?} {credentials:#?}");
             assert!(text.contains("ana"), "{text}");
             assert!(!text.contains("canary"), "{text}");
+            let secret = format!("{:?}", credentials.resolve(false).await.unwrap());
+            assert!(!secret.contains("canary"), "{secret}");
         }
     }
 

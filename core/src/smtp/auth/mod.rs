@@ -55,3 +55,15 @@ impl ChannelBinding {
         self.exporter.is_some() || self.server_end_point.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_a_channel_binding_says_only_what_there_is() {
+        let channel = ChannelBinding { exporter: Some([77; 32]), server_end_point: None };
+        let text = format!("{channel:?}");
+        assert!(text.contains("exporter: true") && !text.contains("77"), "{text}");
+    }
+}
