@@ -6,20 +6,20 @@
 mod support;
 
 use std::future::pending;
-use std::io;
+use std::io::{self, Cursor};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use everpost::mailer::Retirement;
 use everpost::network::{BoxFuture, Network, Stream};
 use everpost::{
-    Credentials, Deadlines, Delivery, Error, ErrorKind, Event, Mailer, MailerBuilder, PoolPolicy,
-    RateLimit, Receipt, RetryPolicy, Stage, TlsMode,
+    Clock, Credentials, Deadlines, Delivery, Error, ErrorKind, Event, Mailer, MailerBuilder,
+    Message, PoolPolicy, RateLimit, Receipt, RetryPolicy, Stage, TlsMode, TokenError,
 };
 use everpost_rehearsal::{
-    Action, At, Capabilities, Closed, Cut, Fault, Limits, Listener, Rehearsal, Which,
+    Action, At, Capabilities, Closed, Cut, Fault, Limits, Listener, Rehearsal, Rotate, Which,
 };
 use futures_util::StreamExt;
 use support::{Memory, in_memory, message, message_with, send};
@@ -100,6 +100,42 @@ async fn a_server_that_reads_no_more_of_a_message_is_given_up_after_a_block() {
         let mailer = patient(&server, mode).allow_plaintext_auth(true).build().unwrap();
         let expected = (ErrorKind::Timeout, Stage::Body, Delivery::NotSent, 180);
         assert_eq!(failure(&mailer, true).await, expected, "{mode}");
+        assert_eq!(server.received_count(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_never_comes_is_given_up_at_the_deadline_of_a_command() {
+    let server = Arc::new(Rehearsal::builder().token("user", "t").build().unwrap());
+    let silent = Credentials::token_provider("user", pending::<Result<String, TokenError>>);
+    let mailer = patient(&server, TlsMode::Implicit).credentials(silent).build().unwrap();
+    let expected = (ErrorKind::Timeout, Stage::Auth, Delivery::NotSent, 60);
+    assert_eq!(failure(&mailer, false).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_gives_no_more_is_given_up_after_a_block_or_with_the_send() {
+    // Within what is looked at ahead, and beyond it.
+    for (length, timeout, stage, seconds) in [
+        (0, None, Stage::Prepare, 180),
+        (400_000, None, Stage::Body, 180),
+        (0, Some(10 * SECOND), Stage::Prepare, 10),
+    ] {
+        let server = server();
+        let builder = patient(&server, TlsMode::Implicit);
+        let builder = match timeout {
+            Some(timeout) => builder.send_timeout(timeout),
+            None => builder,
+        };
+        let mailer = builder.build().unwrap();
+        let begun = "From: a@x.example\r\nTo: b@x.example\r\n\r\n".to_owned();
+        let begun = begun + &"0123456\r\n".repeat(length / 9);
+        let (rest, _open) = tokio::io::duplex(1);
+        let reader = Cursor::new(begun.into_bytes()).chain(rest);
+        let started = Instant::now();
+        let error = mailer.send(Message::from_reader(reader)).await.unwrap_err();
+        let found = (error.kind(), error.stage(), error.delivery(), started.elapsed().as_secs());
+        assert_eq!(found, (ErrorKind::Timeout, stage, Delivery::NotSent, seconds), "{error}");
         assert_eq!(server.received_count(), 0);
     }
 }
@@ -365,6 +401,33 @@ async fn a_parked_connection_retires_by_idleness_and_age_with_quit() {
         send(&mailer, "two").await.unwrap();
         assert_eq!(server.stats().connections, 2);
     }
+}
+
+/// A clock that goes with tokio's.
+#[derive(Debug)]
+struct Paused(SystemTime, Instant);
+
+impl Clock for Paused {
+    fn now(&self) -> SystemTime {
+        self.0 + self.1.elapsed()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parked_connection_retires_at_the_margin_of_its_leaf_and_not_with_the_next_send() {
+    let server = server();
+    let clock = Paused(SystemTime::now(), Instant::now());
+    let not_after = Some(clock.now() + 3600 * SECOND);
+    server.rotate(Rotate { not_after, ..Rotate::default() }).await.unwrap();
+    let long = pool(|policy| (policy.max_idle, policy.max_age) = (7200 * SECOND, 7200 * SECOND));
+    let builder = patient(&server, TlsMode::Implicit).pool(long).clock(Arc::new(clock));
+    let mailer = builder.expiry_margin(60 * SECOND).build().unwrap();
+    let mut events = mailer.events();
+    send(&mailer, "m").await.unwrap();
+    sleep(3530 * SECOND).await;
+    assert_eq!(retired(&mut events).await, []);
+    sleep(10 * SECOND).await;
+    assert_eq!(retired(&mut events).await, [Retirement::Expiring]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -58,7 +58,11 @@ fn encoder(content: &[u8], split: usize) {
 }
 
 fn prepared(content: &[u8], envelope: Option<&Envelope>) -> Option<Prepared> {
-    let limits = Limits { max_message_size: 1 << 20, max_attachment_size: 1 << 20 };
+    let limits = Limits {
+        max_message_size: 1 << 20,
+        max_attachment_size: 1 << 20,
+        read_patience: Duration::MAX,
+    };
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let message = Message::from(content);
     let result = prepare(&message, envelope, limits, now, || 7).now_or_never();

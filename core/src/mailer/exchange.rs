@@ -24,8 +24,8 @@ use super::plan::plan;
 use super::pool::{Place, Pool};
 use super::verdict::{conclude, receipt};
 use super::worker::Connection;
-use crate::error::{Delivery, Error, ErrorKind, Stage};
-use crate::message::{Framing, Source};
+use crate::error::{Delivery, Error, Stage};
+use crate::message::{Framing, Source, slow_reader};
 use crate::session::Loss;
 use crate::smtp::conversation::{Content, Outcome, TransactionId};
 
@@ -224,7 +224,9 @@ impl Exchange<'_> {
             None => {
                 let patience = self.pool.config.deadlines.data_block;
                 let fill = source.fill(framing, &mut buffer, limit);
-                timeout(patience, fill).await.unwrap_or_else(|_| Err(slow_source(patience)))
+                timeout(patience, fill)
+                    .await
+                    .unwrap_or_else(|_| Err(slow_reader(Stage::Body, patience)))
             }
         };
         let appended = buffer.len() - before;
@@ -348,12 +350,6 @@ async fn left(job: Option<&Job>) {
         Some(job) => job.abandoned().await,
         None => std::future::pending().await,
     }
-}
-
-fn slow_source(patience: Duration) -> Error {
-    let text = format!("the message could not be read on within {patience:?}");
-    Error::new(ErrorKind::Timeout, Stage::Body, text)
-        .with_hint("the reader that the message comes from is stuck")
 }
 
 /// The deadline of what is being waited for: set anew whenever a reply is

@@ -318,12 +318,14 @@ impl Mailer {
         let limits = Limits {
             max_message_size: config.max_message_size,
             max_attachment_size: config.max_attachment_size,
+            read_patience: config.deadlines.data_block,
         };
         let preparing = prepare(&message, message.given_envelope(), limits, pool.now(), unique);
         let prepared = tokio::select! {
             biased;
             prepared = preparing => prepared,
             () = left.as_mut() => Err(cancelled(Stage::Prepare)),
+            error = waiting::overdue(started, config.deadlines.send) => Err(error),
         };
         let prepared = prepared.inspect_err(|_| pool.counters.delivered(Delivery::NotSent))?;
         let prepared = Arc::new(prepared);

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
@@ -19,6 +20,17 @@ use crate::message::Prepared;
 /// The caller has said that it no longer waits.
 pub(super) fn cancelled(stage: Stage) -> Error {
     Error::new(ErrorKind::Cancelled, stage, "the caller cancelled")
+}
+
+/// Waits until the deadline of a send passes while its message is prepared.
+pub(super) async fn overdue(started: Instant, deadline: Option<Duration>) -> Error {
+    let Some(deadline) = deadline else { return std::future::pending().await };
+    sleep_until(started + deadline).await;
+    late(Stage::Prepare, deadline)
+}
+
+fn late(stage: Stage, deadline: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, stage, format!("the send did not end within {deadline:?}"))
 }
 
 /// A caller that waits. When it is dropped before the verdict, the message is
@@ -87,12 +99,11 @@ impl Waiting<'_> {
     /// The deadline of the send has passed.
     fn give_up(mut self) -> Result<Receipt, Error> {
         let timeout = self.pool.config.deadlines.send.unwrap_or_default();
-        let text = format!("the send did not end within {timeout:?}");
         let stage = match &self.ticket {
             Some(ticket) if !ticket.is_taken() => Stage::Checkout,
             _ => Stage::EndOfData,
         };
-        let mut error = Error::new(ErrorKind::Timeout, stage, text);
+        let mut error = late(stage, timeout);
         match self.ticket.take().map(Ticket::cancel) {
             Some(Cancelled::TooLate(late)) => {
                 let error = verdict::unknown(error).with_late_verdict(late);

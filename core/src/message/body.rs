@@ -7,16 +7,17 @@
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::time::timeout;
 
 use super::content::Content;
 use super::head::{HeadEnd, HeadFinder};
 use super::prepare::{Limits, nul_error, too_large};
 use super::scan::Scan;
-use crate::Error;
+use crate::{Error, ErrorKind, Stage};
 
 /// Octets read before a streamed message is sent.
 pub(crate) const LOOKAHEAD: usize = 256 * 1024;
@@ -80,7 +81,7 @@ pub(crate) async fn load(content: &Content, limits: Limits) -> Result<Loaded, Er
         }
         Content::Reader(slot) => {
             let mut lease = slot.lease()?;
-            let (ahead, end, at_end) = lease.look_ahead().await?;
+            let (ahead, end, at_end) = lease.look_ahead(limits.read_patience).await?;
             if at_end {
                 return Ok(Loaded::in_memory(&ahead, end));
             }
@@ -209,7 +210,10 @@ pub(crate) struct Lease {
 impl Lease {
     /// Reads until the head is complete and [`LOOKAHEAD`] octets are there, or
     /// the content ends.
-    async fn look_ahead(&mut self) -> Result<(Bytes, HeadEnd, bool), Error> {
+    ///
+    /// # Errors
+    /// `timeout` when a piece takes longer than `patience`.
+    async fn look_ahead(&mut self, patience: Duration) -> Result<(Bytes, HeadEnd, bool), Error> {
         let held = self.held.as_mut().ok_or_else(|| Error::message("the reader is spent"))?;
         if let Some(ahead) = &held.ahead {
             return Ok(ahead.clone());
@@ -223,7 +227,10 @@ impl Lease {
                 return Ok(held.complete(end, false));
             }
             held.growing.reserve(LOOKAHEAD / 4);
-            let read = held.reader.read_buf(&mut held.growing).await.map_err(reader_error)?;
+            let reading = timeout(patience, held.reader.read_buf(&mut held.growing)).await;
+            let read = reading
+                .map_err(|_| slow_reader(Stage::Prepare, patience))?
+                .map_err(reader_error)?;
             if end.is_none() {
                 end = finder.find(&held.growing, read == 0)?;
             }
@@ -259,4 +266,11 @@ impl Drop for Lease {
 
 pub(crate) fn reader_error(error: std::io::Error) -> Error {
     Error::message(format!("the message cannot be read: {error}")).with_source(error)
+}
+
+/// The reader of a message has given nothing for so long.
+pub(crate) fn slow_reader(stage: Stage, patience: Duration) -> Error {
+    let text = format!("the message could not be read on within {patience:?}");
+    Error::new(ErrorKind::Timeout, stage, text)
+        .with_hint("the reader that the message comes from is stuck")
 }

@@ -3,6 +3,8 @@ use crate::ErrorKind;
 use crate::message::prepare::{Limits, prepare};
 use std::time::Duration;
 
+const PATIENCE: Duration = Duration::from_secs(180);
+
 fn builder() -> MessageBuilder {
     Message::builder()
         .from("Ann <ann@example.org>")
@@ -153,7 +155,11 @@ fn message_ids_are_made_once_per_build_and_differ() {
 
 #[tokio::test]
 async fn an_attachment_over_the_limit_is_refused_by_its_decoded_size() {
-    let at = |max_attachment_size| Limits { max_message_size: 1 << 20, max_attachment_size };
+    let at = |max_attachment_size| Limits {
+        max_message_size: 1 << 20,
+        max_attachment_size,
+        read_patience: PATIENCE,
+    };
     let message = builder().attach("big.bin", "application/zip", vec![7; 1000]).build().unwrap();
     assert!(prepare(&message, None, at(1000), SystemTime::now(), || 1).await.is_ok());
     let error = prepare(&message, None, at(999), SystemTime::now(), || 1).await.unwrap_err();
@@ -163,7 +169,8 @@ async fn an_attachment_over_the_limit_is_refused_by_its_decoded_size() {
 
 #[tokio::test]
 async fn a_message_without_recipient_needs_an_envelope() {
-    let limits = Limits { max_message_size: 1 << 20, max_attachment_size: 1 };
+    let limits =
+        Limits { max_message_size: 1 << 20, max_attachment_size: 1, read_patience: PATIENCE };
     let message = Message::builder().from("ann@example.org").text("Hi").build().unwrap();
     assert!(prepare(&message, None, limits, SystemTime::now(), || 1).await.is_err());
     let envelope = Envelope::new("ann@example.org", ["bob@example.com"]).unwrap();
@@ -172,7 +179,8 @@ async fn a_message_without_recipient_needs_an_envelope() {
 
 #[tokio::test]
 async fn a_message_of_lettre_keeps_its_envelope_and_loses_its_blind_copy() {
-    let limits = Limits { max_message_size: 1 << 20, max_attachment_size: 1 };
+    let limits =
+        Limits { max_message_size: 1 << 20, max_attachment_size: 1, read_patience: PATIENCE };
     let built = lettre::Message::builder()
         .from("Ann <ann@example.org>".parse().unwrap())
         .to("bob@example.com".parse().unwrap())

@@ -46,6 +46,7 @@ pub use dsn::{DsnReturn, Notify};
 pub use envelope::{Envelope, Recipient};
 pub use mailbox::Mailbox;
 
+pub(crate) use body::slow_reader;
 pub(crate) use dsn::xtext;
 pub(crate) use encode::Framing;
 pub(crate) use prepare::{EightBit, Limits, Prepared, prepare};

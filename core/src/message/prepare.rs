@@ -2,7 +2,7 @@
 //! any network, once, so that every attempt sends the same bytes.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -14,13 +14,15 @@ use super::source::{Rest, Source};
 use super::{Envelope, Message};
 use crate::Error;
 
-/// How large things may be, in octets.
+/// How large things may be, in octets, and how long a reader may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// The message as SIZE counts it: with CRLF, without stuffed dots.
     pub(crate) max_message_size: u64,
     /// One attachment of a built message, decoded.
     pub(crate) max_attachment_size: u64,
+    /// The longest wait for the next piece of a message that is read.
+    pub(crate) read_patience: Duration,
 }
 
 /// Whether the message needs 8BITMIME (RFC 6152).

@@ -11,7 +11,11 @@ use super::*;
 use crate::message::body::LOOKAHEAD;
 use crate::{ErrorKind, Stage};
 
-const LIMITS: Limits = Limits { max_message_size: 4 << 20, max_attachment_size: 1 << 20 };
+const LIMITS: Limits = Limits {
+    max_message_size: 4 << 20,
+    max_attachment_size: 1 << 20,
+    read_patience: Duration::from_secs(180),
+};
 const HEAD: &str = "From: Ann <ann@example.org>\r\nTo: bob@example.com\r\nBcc: secret@x.y\r\n";
 /// The head that leaves for [`HEAD`].
 const SENT_HEAD: &str = "From: Ann <ann@example.org>\r\nTo: bob@example.com\r\n\
