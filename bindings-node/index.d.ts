@@ -69,7 +69,7 @@ export interface MailerOptions {
   commandTimeout?: Duration;
   /** For a free connection. Default: 60 s. */
   checkoutTimeout?: Duration;
-  /** For each block of the message. Default: 180 s. */
+  /** For each block of the message, to be read and to be written. Default: 180 s. */
   dataTimeout?: Duration;
   /** For the verdict on the message; a shorter one makes duplicates. Default: 600 s. */
   endOfDataTimeout?: Duration;

@@ -23,7 +23,8 @@ pub struct Deadlines {
     pub greeting: Duration,
     /// Each command until its complete reply: 60 s.
     pub command: Duration,
-    /// Each block of the message until the kernel has taken it: 180 s.
+    /// Each block of the message until the kernel has taken it, and each wait for
+    /// a piece of a message that is read as it is sent: 180 s.
     pub data_block: Duration,
     /// The end-of-data until its reply: 600 s, as RFC 5321 §4.5.3.2.6 asks.
     /// Shortening it makes duplicates.

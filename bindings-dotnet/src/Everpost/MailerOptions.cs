@@ -139,7 +139,7 @@ public sealed class MailerOptions
     /// <summary>For a free connection. Default: 60 s.</summary>
     public TimeSpan? CheckoutTimeout { get; set; }
 
-    /// <summary>For each block of the message. Default: 180 s.</summary>
+    /// <summary>For each block of the message, to be read and to be written. Default: 180 s.</summary>
     public TimeSpan? DataTimeout { get; set; }
 
     /// <summary>For the verdict on the message; a shorter one makes duplicates (RFC 5321 §4.5.3.2.6). Default: 600 s.</summary>

@@ -93,7 +93,7 @@ class Options(TypedDict, total=False):
     checkout_timeout: Time
     """For a free connection: 60 s unless set."""
     data_timeout: Time
-    """For each block of the message: 180 s unless set."""
+    """For each block of the message, to be read and to be written: 180 s unless set."""
     end_of_data_timeout: Time
     """For the verdict: 600 s unless set; a shorter one makes duplicates (RFC 5321)."""
     send_timeout: Time

@@ -71,7 +71,9 @@ impl Message {
     /// is looked at beforehand (its header, and up to 256 KiB), it cannot be
     /// retried, and a failure is the caller's to handle. Its size is not known
     /// beforehand, so a limit may be hit in the middle, which aborts the
-    /// transaction. Use [`from_file`](Self::from_file) or bytes where you can.
+    /// transaction. A reader that gives nothing for as long as a block may take
+    /// ([`Deadlines::data_block`](crate::Deadlines::data_block)) ends the send.
+    /// Use [`from_file`](Self::from_file) or bytes where you can.
     pub fn from_reader(reader: impl AsyncRead + Send + Unpin + 'static) -> Self {
         Message::raw(Content::Reader(Arc::new(ReaderSlot::new(Box::new(reader)))))
     }
