@@ -45,9 +45,15 @@ internal abstract class Ended : Root
     /// <summary>Sees to it that <see cref="Complete"/> is called. It stays planted until the pool has it.</summary>
     private protected void Gather()
     {
-        do before = Volatile.Read(ref last);
-        while (Interlocked.CompareExchange(ref last, this, before) != before);
-        if (before is null) NativeMethods.everpost_gather(Callbacks.Gathered, IntPtr.Zero, IntPtr.Zero);
+        Ended? earlier;
+        do
+        {
+            earlier = Volatile.Read(ref last);
+            before = earlier;
+        }
+        while (Interlocked.CompareExchange(ref last, this, earlier) != earlier);
+        // Not by the field: whoever gathers may have changed it by now.
+        if (earlier is null) NativeMethods.everpost_gather(Callbacks.Gathered, IntPtr.Zero, IntPtr.Zero);
     }
 
     /// <summary>Ends the task, on a thread of the pool.</summary>
