@@ -13,14 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use everpost::TokenError;
 use everpost::mailer::LateVerdict;
-use everpost_runtime::gathered;
+use everpost_runtime::when_gathered;
 use futures_util::FutureExt as _;
 use napi::bindgen_prelude::{FnArgs, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Status};
 use napi_derive::napi;
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -204,16 +203,10 @@ impl Shared {
         write(&mut queue.json);
         queue.results += usize::from(is_result);
         drop(queue);
-        if !first {
-            return;
+        if first {
+            let (counts, wakes) = (Arc::clone(self), Arc::clone(self));
+            when_gathered(move || counts.count(), move || wakes.wake());
         }
-        // A task that is dropped with its runtime reports on any thread.
-        let Ok(runtime) = Handle::try_current() else { return self.wake() };
-        let shared = Arc::clone(self);
-        runtime.spawn(async move {
-            gathered(|| shared.count()).await;
-            shared.wake();
-        });
     }
 
     /// The results that are queued, and those that are still to come.

@@ -10,10 +10,9 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use everpost_runtime::gathered;
+use everpost_runtime::when_gathered;
 use pyo3::intern;
 use pyo3::prelude::*;
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use self::bell::Bell;
@@ -132,16 +131,10 @@ impl Completion {
         let shared = &self.shared;
         shared.arrived().push((state, result));
         shared.missing.fetch_sub(1, Ordering::Relaxed);
-        if shared.woken.swap(true, Ordering::AcqRel) {
-            return;
+        if !shared.woken.swap(true, Ordering::AcqRel) {
+            let (counts, wakes) = (Arc::clone(shared), Arc::clone(shared));
+            when_gathered(move || counts.count(), move || wakes.wake());
         }
-        let shared = Arc::clone(shared);
-        // A task that is dropped with its runtime reports on any thread.
-        let Ok(runtime) = Handle::try_current() else { return shared.wake() };
-        runtime.spawn(async move {
-            gathered(|| shared.count()).await;
-            shared.wake();
-        });
     }
 }
 

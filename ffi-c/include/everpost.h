@@ -418,8 +418,8 @@ extern "C" {
  * then wakes another thread: to wake it for many results at once costs a
  * fraction of waking it for each. Nothing waits for time to pass: what is put
  * off is put off until the library has done what it could do at once, and for
- * 16 callbacks at the most. From any other thread, `gathered` is called
- * before this function returns.
+ * 16 callbacks or a millisecond at the most. From any other thread, `gathered`
+ * is called before this function returns.
  *
  * The call comes also when the library is shut down. It is no callback of an
  * operation: `everpost_cancel` does not know of it.

@@ -2,8 +2,7 @@
 
 use std::ffi::c_void;
 
-use everpost_runtime::gathered;
-use tokio::runtime::Handle;
+use everpost_runtime::when_gathered;
 
 use crate::error::{Failure, everpost_error};
 use crate::guard::{self, OwnedUserData, everpost_drop_fn};
@@ -15,8 +14,8 @@ use crate::status::everpost_status;
 /// then wakes another thread: to wake it for many results at once costs a
 /// fraction of waking it for each. Nothing waits for time to pass: what is put
 /// off is put off until the library has done what it could do at once, and for
-/// 16 callbacks at the most. From any other thread, `gathered` is called
-/// before this function returns.
+/// 16 callbacks or a millisecond at the most. From any other thread, `gathered`
+/// is called before this function returns.
 ///
 /// The call comes also when the library is shut down. It is no callback of an
 /// operation: `everpost_cancel` does not know of it.
@@ -37,18 +36,11 @@ pub unsafe extern "C" fn everpost_gather(
         if gathered.is_none() {
             return Err(Failure::null("gathered"));
         }
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(call_when_gathered(call));
-        }
+        let before = operation::ended();
+        let count = move || (operation::ended() - before + 1, operation::under_way_now());
+        when_gathered(count, move || drop(call));
         Ok(())
     };
     // SAFETY: the caller's promise is the same.
     unsafe { guard::call(error, body) }
-}
-
-/// Calls by dropping, so that it calls whatever becomes of this task.
-async fn call_when_gathered(call: OwnedUserData) {
-    let before = operation::ended();
-    gathered(|| (operation::ended() - before + 1, operation::under_way_now())).await;
-    drop(call);
 }

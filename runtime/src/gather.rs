@@ -1,7 +1,8 @@
-//! [`gathered`]: waking another thread once for many results.
+//! [`when_gathered`]: waking another thread once for many results.
 
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 /// With so many results at hand a thread is woken whatever else may come.
@@ -13,20 +14,44 @@ const LOOKS: usize = 3;
 /// keeping the processor.
 const LONGEST: Duration = Duration::from_millis(1);
 
-/// Waits until it is worth while to wake the thread that takes results: when
-/// enough are at hand, when none is missing, or when no more come. `count` is
-/// of those at hand and those still missing.
+/// Calls `wake` when it is worth while to wake the thread that takes results:
+/// when enough are at hand, when none is missing, or when no more come. `count`
+/// is of those at hand and those still missing.
+///
+/// It is called once, whatever happens: before this function returns, on a
+/// thread that is none of the runtime's; and at the latest when the runtime
+/// ends.
 ///
 /// Waking costs two changes of threads, and on a busy machine the woken thread
 /// takes the processor at once: without this, each result would be carried over
 /// alone. No time passes here but that of work that was ready to be done, and
-/// after a millisecond of it no more is waited for. Runs on the runtime.
-pub async fn gathered(count: impl Fn() -> (usize, usize)) {
-    let begin = Instant::now();
-    gathered_by(count, || begin.elapsed()).await;
+/// after a millisecond of it no more is waited for.
+pub fn when_gathered(
+    count: impl Fn() -> (usize, usize) + Send + 'static,
+    wake: impl FnOnce() + Send + 'static,
+) {
+    let wake = AtEnd(Some(wake));
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(async move {
+            let begin = Instant::now();
+            gathered(count, || begin.elapsed()).await;
+            drop(wake);
+        });
+    }
 }
 
-async fn gathered_by(count: impl Fn() -> (usize, usize), elapsed: impl Fn() -> Duration) {
+/// Calls when it is dropped.
+struct AtEnd<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for AtEnd<F> {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
+        }
+    }
+}
+
+async fn gathered(count: impl Fn() -> (usize, usize), elapsed: impl Fn() -> Duration) {
     let mut before = 0;
     let mut looks = 0;
     loop {
@@ -43,8 +68,8 @@ async fn gathered_by(count: impl Fn() -> (usize, usize), elapsed: impl Fn() -> D
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, mpsc};
 
     use super::*;
     use crate::{block_on, spawn};
@@ -60,11 +85,35 @@ mod tests {
                 (at_hand, all - at_hand)
             };
             let elapsed = || each * u32::try_from(counter.load(Ordering::Relaxed)).unwrap();
-            gathered_by(count, elapsed).await;
+            gathered(count, elapsed).await;
         });
         block_on(task.unwrap()).unwrap().unwrap();
         let looks = looks.load(Ordering::Relaxed);
         (looks.min(come), looks)
+    }
+
+    #[test]
+    fn the_call_comes_once_from_the_runtime_and_from_outside() {
+        let (tell, told) = mpsc::channel();
+        let call = move || {
+            let tell = tell.clone();
+            when_gathered(|| (1, 1), move || tell.send(()).unwrap());
+        };
+        call();
+        assert_eq!(told.try_recv(), Ok(()), "there is nothing to wait with");
+        block_on(spawn(async move { call() }).unwrap()).unwrap().unwrap();
+        // Then the only ends of the channel that could tell are gone.
+        assert_eq!((told.recv(), told.recv()), (Ok(()), Err(mpsc::RecvError)));
+    }
+
+    #[test]
+    fn a_runtime_that_ends_first_calls_all_the_same() {
+        let (tell, told) = mpsc::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { when_gathered(|| (1, 1), move || tell.send(()).unwrap()) });
+        assert!(told.try_recv().is_err());
+        drop(runtime);
+        assert_eq!(told.try_recv(), Ok(()));
     }
 
     #[test]

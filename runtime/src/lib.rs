@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-pub use gather::gathered;
+pub use gather::when_gathered;
 pub use per_process::PerProcess;
 pub use wait::wait_for;
 
